@@ -1,1 +1,85 @@
 # SPDX-License-Identifier: MIT
+# The host programs and their tests. Nothing here names a source file: a new .c
+# file in a room's directory is found.
+#
+#   host-backend/ROOM/main.c + *.c   build/bin/PROGRAM, build/asan/bin/PROGRAM
+#   tests/test_*.c      one cmocka program each, ASan and UBSan; linked against
+#                       every room's files but the main.c ones
+#   tests/test_*.py     executable scripts that speak TAP
+#   tests/support_*.c   linked into every test that uses them
+#   tests/helper_*.c    programs that tests start: build/asan/bin/helper_*
+
+HOST_ROOMS := common types scheduler manager ctl worker
+HOST_PROGRAM_manager := pvgpud
+HOST_PROGRAM_ctl := pvgpuctl
+HOST_PROGRAM_worker := pvgpu-worker
+
+HOST_LIBS_manager := -lsystemd -ljson-c -linih
+HOST_LIBS_ctl := -ljson-c -lpng
+HOST_LIBS_worker := -lpixman-1 -lseccomp -pthread
+HOST_LIBS := $(HOST_LIBS_manager) $(HOST_LIBS_ctl) $(HOST_LIBS_worker)
+
+CFLAGS_host-backend_worker += -I/usr/include/pixman-1
+CFLAGS_host-backend_tests += -I/usr/include/pixman-1
+
+# One archive a room and variant. $(1) room, $(2) obj or asan
+define host_archive
+HOST_OBJECTS_$(1)_$(2) := $$(patsubst %.c,$$(BUILD)/$(2)/%.o,$$(filter-out \
+	host-backend/$(1)/main.c,$$(wildcard host-backend/$(1)/*.c)))
+$$(BUILD)/$(2)/host-backend/$(1).a: $$(HOST_OBJECTS_$(1)_$(2))
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcsD $$@ $$^
+HOST_ARCHIVES_$(2) += $$(BUILD)/$(2)/host-backend/$(1).a
+endef
+$(foreach room,$(HOST_ROOMS),$(foreach variant,obj asan,\
+	$(eval $(call host_archive,$(room),$(variant)))))
+
+# The room's own files are all linked; of the floors below, what is used.
+# $(1) room, $(2) obj or asan, $(3) folder of programs, $(4) link flags
+define host_program
+$(3)/$(HOST_PROGRAM_$(1)): $$(BUILD)/$(2)/host-backend/$(1)/main.o \
+		$$(HOST_OBJECTS_$(1)_$(2)) \
+		$$(BUILD)/$(2)/host-backend/scheduler.a \
+		$$(BUILD)/$(2)/host-backend/types.a \
+		$$(BUILD)/$(2)/host-backend/common.a
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $(4) -o $$@ $$^ $$(HOST_LIBS_$(1)) $$(LDFLAGS)
+endef
+HOST_PROGRAM_ROOMS := $(foreach room,manager ctl worker,\
+	$(if $(wildcard host-backend/$(room)/main.c),$(room)))
+$(foreach room,$(HOST_PROGRAM_ROOMS),\
+	$(eval $(call host_program,$(room),obj,$(BUILD)/bin,))\
+	$(eval $(call host_program,$(room),asan,$(BUILD)/asan/bin,$(SANITIZE))))
+PROGRAMS += $(foreach room,$(HOST_PROGRAM_ROOMS),\
+	$(BUILD)/bin/$(HOST_PROGRAM_$(room)))
+CHECK_DEPS += $(foreach room,$(HOST_PROGRAM_ROOMS),\
+	$(BUILD)/asan/bin/$(HOST_PROGRAM_$(room)))
+
+# ------------------------------------------------------------------- tests
+HOST_CLIENT_ASAN := $(patsubst %.c,$(BUILD)/asan/%.o,\
+	$(wildcard protocol/client/*.c))
+HOST_SUPPORT_ASAN := $(patsubst %.c,$(BUILD)/asan/%.o,\
+	$(wildcard host-backend/tests/support_*.c))
+$(BUILD)/asan/host-backend/tests.a: $(HOST_SUPPORT_ASAN) $(HOST_CLIENT_ASAN)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcsD $@ $^
+
+HOST_TESTS := $(patsubst host-backend/tests/%.c,$(BUILD)/asan/bin/%,\
+	$(wildcard host-backend/tests/test_*.c))
+HOST_HELPERS := $(patsubst host-backend/tests/%.c,$(BUILD)/asan/bin/%,\
+	$(wildcard host-backend/tests/helper_*.c))
+$(HOST_TESTS) $(HOST_HELPERS): $(BUILD)/asan/bin/%: \
+		$(BUILD)/asan/host-backend/tests/%.o \
+		$(BUILD)/asan/host-backend/tests.a $(HOST_ARCHIVES_asan)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-Wl,--as-needed -lcmocka $(HOST_LIBS) $(LDFLAGS)
+
+CHECK_DEPS += $(HOST_TESTS) $(HOST_HELPERS)
+CHECKS += $(HOST_TESTS) $(wildcard host-backend/tests/test_*.py)
+
+# The text that .incbin puts into the program.
+$(BUILD)/obj/host-backend/manager/varlink.o \
+$(BUILD)/asan/host-backend/manager/varlink.o: \
+	$(wildcard host-backend/manager/*.varlink)
