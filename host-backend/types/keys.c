@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/* The keys of a type and what must agree between them; see keys.h. */
+#include "keys.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <pvgpu/wire.h>
+
+#include "common/size.h"
+#include "common/util.h"
+
+#define SIDE_MIN	320u
+#define SIDE_MAX	16384u
+#define REFRESH_MAX	1000000u	/* mHz */
+#define GIB_MAX		1024u
+
+static const struct {
+	const char *name;
+	uint32_t guest;
+} guest_names[] = {
+	{ "linux", PVGPU_GUEST_LINUX },
+	{ "windows", PVGPU_GUEST_WINDOWS },
+	{ "firmware", PVGPU_GUEST_FIRMWARE },
+	{ "bsd", PVGPU_GUEST_BSD },
+	{ "unknown", PVGPU_GUEST_UNKNOWN },
+	{ "test", PVGPU_GUEST_TEST },
+};
+
+const char *vgpu_guests_text(char out[VGPU_GUESTS_TEXT_MAX], uint32_t guests)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(guest_names); i++)
+		if (guests & 1u << guest_names[i].guest)
+			used += (size_t)snprintf(out + used,
+				VGPU_GUESTS_TEXT_MAX - used, "%s%s",
+				used ? " " : "", guest_names[i].name);
+	return out;
+}
+
+static int in_range(uint32_t *ret, const char *text, uint32_t min,
+		    uint32_t max)
+{
+	uint64_t v;
+
+	if (parse_number(&v, text, max) || v < min)
+		return -EINVAL;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+/* "1920x1080" */
+static int parse_pair(uint32_t *ret_width, uint32_t *ret_height,
+		      const char *text)
+{
+	char copy[32], *x;
+	uint32_t width, height;
+
+	if (strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, text);
+	x = strchr(copy, 'x');
+	if (!x)
+		return -EINVAL;
+	*x = '\0';
+	if (in_range(&width, copy, SIDE_MIN, SIDE_MAX) ||
+	    in_range(&height, x + 1, SIDE_MIN / 2, SIDE_MAX))
+		return -EINVAL;
+	*ret_width = width;
+	*ret_height = height;
+	return 0;
+}
+
+/* "60" or "59.94", to mHz */
+static int parse_refresh(uint32_t *ret, const char *text)
+{
+	char copy[16], *dot;
+	uint64_t hz, milli = 0;
+
+	if (strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, text);
+	dot = strchr(copy, '.');
+	if (dot) {
+		size_t digits = strlen(dot + 1);
+
+		*dot = '\0';
+		if (!digits || digits > 3 || parse_number(&milli, dot + 1, 999))
+			return -EINVAL;
+		for (; digits < 3; digits++)
+			milli *= 10;
+	}
+	if (parse_number(&hz, copy, REFRESH_MAX / 1000) || !hz ||
+	    hz * 1000 + milli > REFRESH_MAX)
+		return -EINVAL;
+	*ret = (uint32_t)(hz * 1000 + milli);
+	return 0;
+}
+
+static int set_series(struct vgpu_type *type, const char *value)
+{
+	/* The name has said it; here it is said again, to be read. */
+	if (strlen(value) != 1 || !strchr("QBAC", *value))
+		return -EINVAL;
+	type->series = *value;
+	return 0;
+}
+
+static int set_framebuffer(struct vgpu_type *type, const char *value)
+{
+	uint64_t v;
+
+	if (parse_size(&v, value) || !v || v % (1ull << 30) ||
+	    v > (uint64_t)GIB_MAX << 30)
+		return -EINVAL;
+	type->limits.framebuffer = v;
+	return 0;
+}
+
+static int set_heads(struct vgpu_type *type, const char *value)
+{
+	return in_range(&type->limits.heads, value, 1, PVGPU_MAX_HEADS);
+}
+
+static int set_max_resolution(struct vgpu_type *type, const char *value)
+{
+	return parse_pair(&type->limits.max_width, &type->limits.max_height,
+			  value);
+}
+
+static int set_max_pixels(struct vgpu_type *type, const char *value)
+{
+	uint64_t v;
+
+	if (parse_number(&v, value, (uint64_t)PVGPU_MAX_HEADS * SIDE_MAX *
+				    SIDE_MAX) ||
+	    v < SIDE_MIN * SIDE_MIN / 2)
+		return -EINVAL;
+	type->limits.max_pixels = v;
+	return 0;
+}
+
+static int set_default_mode(struct vgpu_type *type, const char *value)
+{
+	struct vgpu_limits *l = &type->limits;
+	uint32_t width, height, refresh;
+	char copy[48], *at;
+
+	if (strlen(value) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, value);
+	at = strchr(copy, '@');
+	if (!at)
+		return -EINVAL;
+	*at = '\0';
+	if (parse_pair(&width, &height, copy) ||
+	    parse_refresh(&refresh, at + 1))
+		return -EINVAL;
+	l->default_width = width;
+	l->default_height = height;
+	l->default_refresh = refresh;
+	return 0;
+}
+
+static int set_max_refresh(struct vgpu_type *type, const char *value)
+{
+	return parse_refresh(&type->limits.max_refresh, value);
+}
+
+static int set_guests(struct vgpu_type *type, const char *value)
+{
+	uint32_t guests = 0;
+	const char *p = value;
+
+	while (*p) {
+		size_t length = strcspn(p, " \t"), i;
+
+		for (i = 0; i < ARRAY_SIZE(guest_names); i++)
+			if (strlen(guest_names[i].name) == length &&
+			    !memcmp(guest_names[i].name, p, length))
+				break;
+		if (i == ARRAY_SIZE(guest_names) ||
+		    guests & 1u << guest_names[i].guest)
+			return -EINVAL;
+		guests |= 1u << guest_names[i].guest;
+		p += length;
+		p += strspn(p, " \t");
+	}
+	if (!guests)
+		return -EINVAL;
+	type->limits.guests = guests;
+	return 0;
+}
+
+static int set_cursor_max(struct vgpu_type *type, const char *value)
+{
+	return in_range(&type->limits.cursor_max, value, 32, 512);
+}
+
+static int set_channels(struct vgpu_type *type, const char *value)
+{
+	return in_range(&type->limits.channels, value, 1, PVGPU_MAX_CHANNELS);
+}
+
+static int set_device_budget(struct vgpu_type *type, const char *value)
+{
+	uint64_t v;
+
+	if (parse_size(&v, value) || v < 1u << 20 ||
+	    v > (uint64_t)GIB_MAX << 30)
+		return -EINVAL;
+	type->limits.device_budget = v;
+	return 0;
+}
+
+static int set_max_resources(struct vgpu_type *type, const char *value)
+{
+	return in_range(&type->limits.max_resources, value, 16, 1u << 20);
+}
+
+static int set_max_extents(struct vgpu_type *type, const char *value)
+{
+	return in_range(&type->limits.max_extents, value, 1, 1u << 16);
+}
+
+const struct type_key type_keys[KEY_COUNT] = {
+	[KEY_SERIES] = { "series", true, set_series, "Q, B, A or C" },
+	[KEY_FRAMEBUFFER] = { "framebuffer", true, set_framebuffer,
+		"1GiB to 1024GiB, in whole GiB" },
+	[KEY_HEADS] = { "heads", true, set_heads, "1 to 16" },
+	[KEY_MAX_RESOLUTION] = { "max_resolution", true, set_max_resolution,
+		"WIDTHxHEIGHT, 320x160 to 16384x16384" },
+	[KEY_MAX_PIXELS] = { "max_pixels", true, set_max_pixels,
+		"a number of pixels, 51200 to 4294967296" },
+	[KEY_DEFAULT_MODE] = { "default_mode", true, set_default_mode,
+		"WIDTHxHEIGHT@HZ, such as 1920x1080@60" },
+	[KEY_MAX_REFRESH] = { "max_refresh", false, set_max_refresh,
+		"1 to 1000 Hz, with up to three decimals" },
+	[KEY_GUESTS] = { "guests", false, set_guests,
+		"some of linux windows firmware bsd unknown test, each once, "
+		"with blanks between" },
+	[KEY_CURSOR_MAX] = { "cursor_max", false, set_cursor_max,
+		"32 to 512 pixels" },
+	[KEY_CHANNELS] = { "channels", false, set_channels, "1 to 32" },
+	[KEY_DEVICE_BUDGET] = { "device_budget", false, set_device_budget,
+		"1MiB to 1024GiB" },
+	[KEY_MAX_RESOURCES] = { "max_resources", false, set_max_resources,
+		"16 to 1048576" },
+	[KEY_MAX_EXTENTS] = { "max_extents", false, set_max_extents,
+		"1 to 65536" },
+};
+
+void type_keys_defaults(struct vgpu_type *type)
+{
+	struct vgpu_limits *l = &type->limits;
+
+	l->max_refresh = 240000;
+	l->guests = 1u << PVGPU_GUEST_LINUX | 1u << PVGPU_GUEST_WINDOWS |
+		    1u << PVGPU_GUEST_FIRMWARE | 1u << PVGPU_GUEST_BSD |
+		    1u << PVGPU_GUEST_TEST;
+	l->cursor_max = 256;
+	l->channels = 8;
+	l->max_resources = 16384;
+	l->max_extents = 16384;
+}
+
+int type_name_parse(struct vgpu_type *type, uint64_t *ret_gib,
+		    const char *name)
+{
+	size_t length = strlen(name), board, digits;
+	char number[8];
+	uint64_t gib;
+
+	if (length >= sizeof(type->name))
+		return -EINVAL;
+	board = strcspn(name, "-");
+	if (!board || board >= sizeof(type->board) || !name[board] ||
+	    length < board + 3)
+		return -EINVAL;
+	for (size_t i = 0; i < board; i++)
+		if (!isalnum((unsigned char)name[i]))
+			return -EINVAL;
+	digits = length - board - 2;
+	if (digits >= sizeof(number) || name[board + 1] == '0' ||
+	    !strchr("QBAC", name[length - 1]))
+		return -EINVAL;
+	memcpy(number, name + board + 1, digits);
+	number[digits] = '\0';
+	if (parse_number(&gib, number, GIB_MAX))
+		return -EINVAL;
+	memset(type->board, 0, sizeof(type->board));
+	memset(type->name, 0, sizeof(type->name));
+	memcpy(type->board, name, board);
+	memcpy(type->name, name, length);
+	memcpy(type->limits.type_name, type->name, sizeof(type->name));
+	type->series = name[length - 1];
+	*ret_gib = gib;
+	return 0;
+}
+
+void type_keys_check(struct vgpu_type *type, uint64_t name_gib,
+		     bool device_budget_given, type_key_wrong *wrong,
+		     void *userdata)
+{
+	struct vgpu_limits *l = &type->limits;
+	char text[160];
+	uint64_t pixels = (uint64_t)l->default_width * l->default_height;
+
+	if (type->series != type->name[strlen(type->name) - 1]) {
+		snprintf(text, sizeof(text), "%c, as the name %s says",
+			 type->name[strlen(type->name) - 1], type->name);
+		wrong(userdata, KEY_SERIES, text);
+	}
+	if (l->framebuffer != name_gib << 30) {
+		snprintf(text, sizeof(text), "%" PRIu64
+			 "GiB, as the name %s says", name_gib, type->name);
+		wrong(userdata, KEY_FRAMEBUFFER, text);
+	}
+	if (!device_budget_given)
+		l->device_budget = l->framebuffer;
+	if (l->default_width > l->max_width ||
+	    l->default_height > l->max_height) {
+		snprintf(text, sizeof(text), "up to %ux%u, the max_resolution",
+			 l->max_width, l->max_height);
+		wrong(userdata, KEY_DEFAULT_MODE, text);
+	}
+	if (l->default_refresh > l->max_refresh) {
+		snprintf(text, sizeof(text), "up to %g Hz, the max_refresh",
+			 l->max_refresh / 1000.0);
+		wrong(userdata, KEY_DEFAULT_MODE, text);
+	}
+	if (l->max_pixels < pixels) {
+		snprintf(text, sizeof(text), "%" PRIu64 " and more, so that "
+			 "one head can show the default_mode", pixels);
+		wrong(userdata, KEY_MAX_PIXELS, text);
+	}
+	if (l->max_pixels > (uint64_t)l->heads * l->max_width *
+			    l->max_height) {
+		snprintf(text, sizeof(text), "up to %" PRIu64
+			 ", all heads at the max_resolution",
+			 (uint64_t)l->heads * l->max_width * l->max_height);
+		wrong(userdata, KEY_MAX_PIXELS, text);
+	}
+}
