@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: MIT
+# The protocol: header, ring, portable client; unit tests, models, the compile
+# check for other systems, and the conformance client.
+
+PROTOCOL_TESTS := test_ring test_ring_threads test_footprint test_client
+PROTOCOL_TEST_BINS := \
+	$(PROTOCOL_TESTS:%=$(BUILD)/tests/protocol/%) \
+	$(PROTOCOL_TESTS:%=$(BUILD)/asan/tests/protocol/%)
+CHECK_DEPS += $(PROTOCOL_TEST_BINS)
+CHECKS += $(PROTOCOL_TEST_BINS)
+
+$(BUILD)/tests/protocol/%: $(BUILD)/obj/protocol/tests/%.o \
+		$(BUILD)/obj/protocol/client/client.o
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcmocka -lpthread
+$(BUILD)/asan/tests/protocol/%: $(BUILD)/asan/protocol/tests/%.o \
+		$(BUILD)/asan/protocol/client/client.o
+	$(call say,LD asan,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lcmocka -lpthread
+.PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/asan/%.o

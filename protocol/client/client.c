@@ -159,28 +159,20 @@ int pvgpu_client_init(struct pvgpu_client *c, void *window, uint64_t size,
 	return pvgpu_device_read(&c->device, window, size);
 }
 
-static void queues_init(struct pvgpu_client *c)
+void pvgpu_client_queue_init(struct pvgpu_client *c, uint32_t q)
 {
 	const struct pvgpu_device *d = &c->device;
-	uint32_t q;
+	uint64_t at = PVGPU_QUEUES_OFFSET + (uint64_t)q * d->queue_stride;
+	uint8_t *guest = c->window + d->guest_offset + at;
+	uint8_t *host = c->window + d->host_offset + at;
 
-	for (q = 0; q < d->channels + 2; q++) {
-		uint64_t at = PVGPU_QUEUES_OFFSET +
-			      (uint64_t)q * d->queue_stride;
-		uint8_t *guest = c->window + d->guest_offset + at;
-		uint8_t *host = c->window + d->host_offset + at;
-
-		pvgpu_producer_init(&c->queues[q].submit, (void *)guest,
-				    (void *)host,
-				    guest + PVGPU_RING_SLOTS_OFFSET,
-				    d->queue_slots);
-		pvgpu_consumer_init(&c->queues[q].done, (void *)guest,
-				    (void *)host,
-				    host + PVGPU_RING_SLOTS_OFFSET,
-				    d->queue_slots, d->message_max);
-		if (q != PVGPU_QUEUE_CONTROL && q <= d->channels)
-			pvgpu_store64(&fence_wake(c, q)->value, ~0ull);
-	}
+	pvgpu_producer_init(&c->queues[q].submit, (void *)guest, (void *)host,
+			    guest + PVGPU_RING_SLOTS_OFFSET, d->queue_slots);
+	pvgpu_consumer_init(&c->queues[q].done, (void *)guest, (void *)host,
+			    host + PVGPU_RING_SLOTS_OFFSET, d->queue_slots,
+			    d->message_max);
+	if (q != PVGPU_QUEUE_CONTROL && q <= d->channels)
+		pvgpu_store64(&fence_wake(c, q)->value, ~0ull);
 }
 
 static void copy_name(uint8_t *to, uint32_t size, const char *from)
@@ -220,10 +212,12 @@ int pvgpu_client_attach(struct pvgpu_client *c, const struct pvgpu_hello *hello,
 	const struct pvgpu_host_block *host = host_block(c);
 	struct pvgpu_guest_block *guest = guest_block(c);
 	uint64_t before = pvgpu_load64(&host->nonce), nonce;
+	uint32_t q;
 	int ret;
 
 	c->generation = 0;
-	queues_init(c);
+	for (q = 0; q < c->device.channels + 2; q++)
+		pvgpu_client_queue_init(c, q);
 	guest->version = pvgpu_cpu_to_le32(PVGPU_VERSION_1);
 	guest->guest_os = pvgpu_cpu_to_le32(hello->guest_os);
 	guest->features = pvgpu_cpu_to_le64(hello->features &

@@ -105,6 +105,11 @@ int pvgpu_client_detach(struct pvgpu_client *client, uint32_t timeout_ms);
 /* Whether the host still holds this attachment. */
 bool pvgpu_client_attached(const struct pvgpu_client *client);
 
+/* Starts a channel's queue over at position 0, as CHANNEL_OPEN needs it: to be
+ * called before the request is sent, while the channel is closed and nobody
+ * uses the queue. Attach does it for every queue. */
+void pvgpu_client_queue_init(struct pvgpu_client *client, uint32_t queue);
+
 /* Puts a message (its generation is filled in here, in place) without telling
  * the host; flush publishes all that was put, and rings if it must. */
 int pvgpu_client_send(struct pvgpu_client *client, uint32_t queue,
