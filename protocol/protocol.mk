@@ -20,3 +20,6 @@ $(BUILD)/asan/tests/protocol/%: $(BUILD)/asan/protocol/tests/%.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lcmocka -lpthread
 .PRECIOUS: $(BUILD)/obj/%.o $(BUILD)/asan/%.o
+
+# The same files for every other system.
+CHECKS += protocol/ports/check.py
