@@ -1,0 +1,367 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Guest images: a stock Debian system with its stock kernel for each suite.
+
+An image is made once by mmdebstrap, from the mirror that this host's own apt
+uses, and kept in the XDG cache under a name that says what it was made from:
+
+  root/            the unpacked system; pvgpu.ko is built in it
+  rootfs.squashfs  the same without compilers and headers: the guest's disk
+  kernel, initrd   what QEMU is given; the initrd is ours, see INIT
+  info.json        suite and kernel version; written last
+
+  images.py image SUITE...    make images that are not there yet
+  images.py module SUITE...   build pvgpu.ko for them, in build/module/SUITE/
+"""
+import contextlib
+import fcntl
+import hashlib
+import json
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parent.parent
+BUILD = TREE / "build"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvgpu/images"
+SUITES = ("bookworm", "trixie", "sid")      # Linux 6.1, 6.12 and the newest
+
+PACKAGES = "linux-image-amd64 linux-headers-amd64 make gcc sparse libdrm-tests kmod pciutils"
+
+# What the initrd loads before it can mount anything.
+BOOT_MODULES = "virtio_pci virtio_blk virtio_console squashfs overlay 9p 9pnet_virtio"
+
+# Of the kernel's modules only these reach the guest, uncompressed: xz costs
+# seconds in an emulated CPU.
+KEEP_MODULES = """arch crypto lib drivers/base drivers/block/virtio_blk drivers/cec
+    drivers/char drivers/dma-buf drivers/gpu/drm/clients drivers/gpu/drm/display
+    drivers/gpu/drm/lib drivers/gpu/drm/scheduler drivers/gpu/drm/tiny drivers/gpu/drm/ttm
+    drivers/gpu/drm/vgem drivers/gpu/drm/virtio drivers/gpu/drm/vkms drivers/gpu/drm/*.ko
+    drivers/gpu/drm/sysfb drivers/gpu/*.ko drivers/i2c drivers/input drivers/media/cec
+    drivers/misc/eeprom drivers/virtio drivers/video drivers/video/fbdev/core fs/9p
+    fs/netfs fs/fscache fs/overlayfs fs/squashfs net/9p""".split()
+
+# Not in the guest's disk.
+LEAVE_OUT = """boot usr/src usr/include usr/lib/gcc usr/libexec/gcc usr/share/doc
+    usr/share/man usr/share/locale usr/share/info var/lib/apt var/cache var/log
+    usr/share/perl usr/lib/x86_64-linux-gnu/perl-base usr/lib/linux-kbuild-*
+    usr/lib/x86_64-linux-gnu/libclang* usr/lib/x86_64-linux-gnu/libLLVM*
+    usr/bin/*-linux-gnu-* usr/bin/*-gcc-* usr/bin/sparse*""".split()
+
+# The guest's first process: it puts a writable layer over the disk and hands
+# over to the agent, which the harness left in the shared folder.
+INIT = """#!/bin/sh
+export PATH=/bin HOME=/root
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+while read -r m; do insmod /modules/$m; done < /modules/order
+n=0
+until [ -b /dev/vda ] || [ $n = 100 ]; do usleep 50000; n=$((n + 1)); done
+mount -t squashfs -o ro /dev/vda /ro
+mount -t tmpfs rw /rw
+mkdir /rw/up /rw/work
+mount -t overlay -o lowerdir=/ro,upperdir=/rw/up,workdir=/rw/work root /new
+mount --move /dev /new/dev
+mount --move /proc /new/proc
+mount --move /sys /new/sys
+mkdir -p /new/dev/pts /new/dev/shm /new/host
+mount -t devpts devpts /new/dev/pts
+mount -t tmpfs shm /new/dev/shm
+mount -t tmpfs run /new/run
+mount -t tmpfs tmp /new/tmp
+mount -t debugfs debugfs /new/sys/kernel/debug
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /new/host
+echo guest > /new/proc/sys/kernel/hostname
+cp /new/host/bin/* /new/usr/local/bin/
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+exec switch_root /new /usr/local/bin/pvgpu-agent
+"""
+INIT_APPLETS = "sh mount insmod mkdir usleep cp switch_root"
+
+# The host needs neither the image's own initrd nor the time that it takes.
+NO_INITRAMFS = """chroot "$1" dpkg-divert --quiet --local --no-rename \
+--divert /usr/sbin/update-initramfs.real --add /usr/sbin/update-initramfs
+mkdir -p "$1/usr/sbin"; ln -sf /bin/true "$1/usr/sbin/update-initramfs" """
+
+
+class ImageError(Exception):
+    pass
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def key(suite):
+    made_from = [suite, PACKAGES, BOOT_MODULES, KEEP_MODULES, LEAVE_OUT, INIT,
+                 INIT_APPLETS, NO_INITRAMFS, "format 1"]
+    return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:12]
+
+
+def run(argv, what, log=None, **kwargs):
+    """Runs a command; says what failed with the end of its output."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, text=True, errors="replace", **kwargs)
+    if log:
+        Path(log).write_text(done.stdout)
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-25:])
+        raise ImageError(f"{what} failed (status {done.returncode}):\n{tail}")
+    return done.stdout
+
+
+# ------------------------------------------------------------------ the mirror
+def codename():
+    for line in Path("/etc/os-release").read_text().splitlines():
+        if line.startswith("VERSION_CODENAME="):
+            return line.split("=", 1)[1].strip('"')
+    return ""
+
+
+def mirror():
+    """The Debian archive that this host's apt is configured with."""
+    if os.environ.get("PVGPU_MIRROR"):
+        return os.environ["PVGPU_MIRROR"]
+    out = run(["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)",
+               "Created-By: Packages"], "reading apt's sources")
+    names = (codename(), "stable", "oldstable", "testing", "unstable", "sid")
+    for line in out.splitlines():
+        fields = line.split()
+        if (len(fields) == 3 and fields[0] in names and fields[1] == "main"
+                and fields[2].startswith(("http://", "https://", "file:"))):
+            return fields[2].rstrip("/")
+    raise ImageError("apt has no Debian archive among its sources; "
+                     "name one in the environment: PVGPU_MIRROR=URL")
+
+
+def host_apt_options():
+    """The host's ways to its mirror (a proxy, a snapshot) are the image's too."""
+    for name in ("Acquire::http::Proxy", "Acquire::https::Proxy",
+                 "Acquire::Check-Valid-Until", "Acquire::Check-Date"):
+        value = subprocess.run(["apt-config", "dump", "--format", "%v%n", name],
+                               capture_output=True, text=True, check=False).stdout.strip()
+        if value:
+            yield f'--aptopt={name} "{value}"'
+
+
+# ------------------------------------------------------------------- the parts
+def bootstrap(suite, tar, log):
+    mode = "root" if os.geteuid() == 0 else "unshare"
+    argv = ["mmdebstrap", "--variant=minbase", f"--mode={mode}", "--format=tar",
+            '--aptopt=APT::Install-Recommends "false"', *host_apt_options(),
+            "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*", f"--include={PACKAGES}",
+            f"--essential-hook={NO_INITRAMFS}", suite, "-", f"deb {mirror()} {suite} main"]
+    # The result comes by stdout: in unshare mode mmdebstrap is another user,
+    # who may not be able to reach the cache.
+    with open(tar, "wb") as out, open(log, "wb") as err:
+        code = subprocess.run(argv, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
+                              cwd="/", check=False).returncode
+    if code:
+        tail = "\n".join(Path(log).read_text(errors="replace").splitlines()[-25:])
+        hint = ""
+        if "NO_PUBKEY" in tail or "not signed" in tail:
+            hint = "\n(upgrade the package debian-archive-keyring)"
+        raise ImageError(f"mmdebstrap {suite} failed (status {code}):\n{tail}{hint}")
+
+
+def prune_modules(kernel_dir):
+    keep = set()
+    for pattern in KEEP_MODULES:
+        # A pattern ending in .ko means files of that folder, compressed or not.
+        if pattern.endswith(".ko"):
+            pattern += "*"
+        for path in kernel_dir.glob(pattern if "*" in pattern else pattern + "*"):
+            keep.update(path.rglob("*.ko*") if path.is_dir() else [path])
+    for path in kernel_dir.rglob("*.ko*"):
+        if path not in keep:
+            path.unlink()
+        elif path.suffix == ".xz":
+            path.with_suffix("").write_bytes(lzma.decompress(path.read_bytes()))
+            path.unlink()
+
+
+def module_order(modules):
+    """The modules to insert, each after those that it needs."""
+    needs, paths, order = {}, {}, []
+    for line in (modules / "modules.dep").read_text().splitlines():
+        path, _, rest = line.partition(":")
+        paths[Path(path).stem.replace("-", "_")] = path
+        needs[path] = rest.split()
+    builtin = {Path(p).stem.replace("-", "_")
+               for p in (modules / "modules.builtin").read_text().split()}
+    def add(path):
+        if path not in order:
+            for other in reversed(needs[path]):
+                add(other)
+            order.append(path)
+    for name in BOOT_MODULES.split():
+        if name in paths:
+            add(paths[name])
+        elif name not in builtin:
+            raise ImageError(f"the guest's kernel has no module {name}")
+    return order
+
+
+def make_initrd(modules, out):
+    with tempfile.TemporaryDirectory() as tmp:
+        top = Path(tmp)
+        for name in ("bin", "dev", "proc", "sys", "ro", "rw", "new", "root", "modules"):
+            (top / name).mkdir()
+        shutil.copy("/bin/busybox", top / "bin/busybox")
+        for name in INIT_APPLETS.split():
+            (top / "bin" / name).symlink_to("busybox")
+        order = []
+        for path in module_order(modules):
+            shutil.copy(modules / path, top / "modules")
+            order.append(Path(path).name)
+        (top / "modules/order").write_text("".join(n + "\n" for n in order))
+        (top / "init").write_text(INIT)
+        (top / "init").chmod(0o755)
+        names = "\n".join(str(p.relative_to(top)) for p in sorted(top.rglob("*")))
+        with open(out, "wb") as f:
+            subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"],
+                           cwd=top, input=names.encode(), stdout=f, check=True)
+
+
+def make_image(suite, where):
+    start = time.time()
+    say(f"image {suite}: installing a Debian system with its kernel (a minute or two)")
+    bootstrap(suite, where / "root.tar", where / "mmdebstrap.log")
+    say(f"image {suite}: installed after {time.time() - start:.0f} s; making disk and initrd")
+    root = where / "root"
+    root.mkdir()
+    run(["tar", "-xf", where / "root.tar", "-C", root, "--no-same-owner", "--exclude=./dev/*"],
+        "unpacking")
+    (where / "root.tar").unlink()
+    versions = [p.name for p in (root / "lib/modules").iterdir() if (p / "build").is_symlink()
+                and (root / "boot" / f"vmlinuz-{p.name}").exists()]
+    if len(versions) != 1:
+        raise ImageError(f"{suite}: expected one kernel with its headers, found {versions}")
+    version = versions[0]
+    modules = root / "lib/modules" / version
+    prune_modules(modules / "kernel")
+    run(["/sbin/depmod", "-b", root, version], "depmod")
+    shutil.copy(root / "boot" / f"vmlinuz-{version}", where / "kernel")
+    make_initrd(modules, where / "initrd")
+    run(["mksquashfs", root, where / "rootfs.squashfs", "-comp", "zstd",
+         "-Xcompression-level", "3", "-all-root", "-noappend", "-no-progress", "-no-xattrs",
+         "-wildcards", "-e", *LEAVE_OUT], "mksquashfs")
+    shutil.rmtree(modules / "kernel")
+    (where / "info.json").write_text(json.dumps({"suite": suite, "version": version}))
+    say(f"image {suite}: Linux {version} ready after {time.time() - start:.0f} s")
+
+
+# ------------------------------------------------------------------ the images
+class Image:
+    """An image that is there: paths, and its kernel's version."""
+    def __init__(self, suite, path):
+        self.suite, self.path = suite, path
+        self.kernel, self.initrd = path / "kernel", path / "initrd"
+        self.disk, self.root = path / "rootfs.squashfs", path / "root"
+        self.version = json.loads((path / "info.json").read_text())["version"]
+
+
+def remove_old(suite, keep):
+    """Images of other recipes that nobody has used for a month."""
+    for info in CACHE.glob(f"{suite}-*/info.json"):
+        if info.parent != keep and time.time() - info.stat().st_mtime > 30 * 86400:
+            shutil.rmtree(info.parent, ignore_errors=True)
+
+
+def get(suite):
+    """The image of a suite, made now if it is not there."""
+    if suite not in SUITES:
+        raise ImageError(f"no suite {suite}; there are {', '.join(SUITES)}")
+    final = CACHE / f"{suite}-{key(suite)}"
+    if not (final / "info.json").exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with open(CACHE / f".{suite}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (final / "info.json").exists():
+                for stale in CACHE.glob(f".{suite}.tmp-*"):
+                    shutil.rmtree(stale, ignore_errors=True)
+                where = Path(tempfile.mkdtemp(prefix=f".{suite}.tmp-", dir=CACHE))
+                try:
+                    make_image(suite, where)
+                    where.rename(final)
+                except BaseException:
+                    shutil.rmtree(where, ignore_errors=True)
+                    raise
+                remove_old(suite, final)
+    with contextlib.suppress(OSError):
+        os.utime(final / "info.json")
+    return Image(suite, final)
+
+
+# ------------------------------------------------------------------ the module
+MODULE_SOURCES = ("guest-drm", "protocol/include", "protocol/client")
+
+# Runs in a mount namespace: the system's root with our sources at /mnt.
+IN_ROOT = """set -e
+mount --rbind /dev "$1/dev"
+mount --bind "$2" "$1/mnt"
+exec chroot "$1" /bin/sh -c 'cd /mnt && PATH=/usr/sbin:/usr/bin:/sbin:/bin exec "$@"' sh \
+    make -C "/lib/modules/$3/build" M=/mnt/guest-drm W=1 C=1 "-j$4" modules
+"""
+
+
+def source_files():
+    for top in MODULE_SOURCES:
+        for path in sorted((TREE / top).rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                yield path.relative_to(TREE)
+
+
+def module(suite):
+    """Builds build/module/SUITE/pvgpu.ko where sources or image have changed."""
+    image = get(suite)
+    out = BUILD / "module" / suite
+    state = hashlib.sha256(str(image.path).encode())
+    for path in source_files():
+        state.update(str(path).encode() + (TREE / path).read_bytes())
+    stamp = out / "made-from"
+    if (out / "pvgpu.ko").exists() and stamp.exists() and stamp.read_text() == state.hexdigest():
+        return
+    start = time.time()
+    say(f"module {suite}: building pvgpu.ko for Linux {image.version}")
+    out.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    src = out / "src"
+    shutil.rmtree(src, ignore_errors=True)
+    for path in source_files():
+        (src / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TREE / path, src / path)
+    argv = ["unshare", "--mount", "sh", "-c", IN_ROOT, "sh", image.root, src, image.version,
+            str(os.cpu_count() or 1)]
+    if os.geteuid():
+        argv.insert(1, "--map-root-user")
+    output = run(argv, f"building pvgpu.ko for {suite}", out / "build.log")
+    for line in output.splitlines():
+        if "warning" in line.lower():
+            say(f"module {suite}: {line}")
+    shutil.copy2(src / "guest-drm/pvgpu.ko", out / "pvgpu.ko")
+    stamp.write_text(state.hexdigest())
+    say(f"module {suite}: built in {time.time() - start:.0f} s")
+
+
+def main(argv):
+    commands = {"image": get, "module": module}
+    if len(argv) < 2 or argv[0] not in commands:
+        sys.exit("usage: images.py image|module SUITE...   (suites: " + " ".join(SUITES) + ")")
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(commands[argv[0]], argv[1:]))
+    except ImageError as e:
+        sys.exit(f"images: {e}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
