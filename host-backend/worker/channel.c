@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/* What channels of all classes have in common; see channel.h. */
+#include "channel.h"
+
+#include <string.h>
+
+#include "worker.h"
+
+/* Of one slice: about 0.2 ms of copying, so that a control message never
+ * waits long; and batches that cost nothing are bounded too. */
+#define SLICE_BYTES	(1 << 20)
+#define SLICE_BATCHES	64u
+
+static const struct channel_class *const classes[] = { &copy_class };
+
+static struct pvgpu_fence *fence_words(struct worker *w,
+				       const struct channel *c)
+{
+	return (struct pvgpu_fence *)(void *)(w->window +
+		w->layout.fence_offset) + (c->index - 1);
+}
+
+static const struct pvgpu_fence_wake *fence_wake(struct worker *w,
+						 const struct channel *c)
+{
+	return (const void *)(w->window + w->layout.guest_offset +
+		PVGPU_QUEUES_OFFSET +
+		(uint64_t)c->index * w->layout.queue_stride +
+		PVGPU_FENCE_WAKE_OFFSET(WINDOW_QUEUE_SLOTS));
+}
+
+static void fence_reset(struct worker *w, struct channel *c)
+{
+	struct pvgpu_fence *f = fence_words(w, c);
+
+	c->fence = 0;
+	c->fence_flags = 0;
+	pvgpu_store32(&f->flags, 0);
+	pvgpu_store32(&f->generation, w->attachment.generation);
+	pvgpu_store64(&f->value, 0);
+}
+
+/* The batch's fence is reached; failed: flagged before it is seen. */
+static void fence_signal(struct worker *w, struct channel *c, uint64_t value,
+			 bool failed)
+{
+	struct pvgpu_fence *f = fence_words(w, c);
+	uint64_t from = c->fence, wake;
+
+	if (failed && !(c->fence_flags & PVGPU_FENCE_FAILED)) {
+		c->fence_flags |= PVGPU_FENCE_FAILED;
+		pvgpu_store32_release(&f->flags, c->fence_flags);
+	}
+	if (value <= from)
+		return;
+	c->fence = value;
+	pvgpu_store64(&f->value, value);
+	/* Full: the value is there before we ask whether somebody waits. */
+	pvgpu_mb();
+	wake = pvgpu_load64(&fence_wake(w, c)->value);
+	if (wake > from && wake <= value)
+		interrupt(w, w->queues[c->index].vector);
+}
+
+/* ---------------------------------------------------------- open, close */
+
+struct verdict channel_open(struct worker *w,
+			    const struct pvgpu_channel_open *q)
+{
+	uint32_t index = pvgpu_le32_to_cpu(q->channel);
+	uint32_t class_id = pvgpu_le32_to_cpu(q->channel_class);
+	const struct channel_class *class = NULL;
+	struct channel *c;
+	struct verdict v;
+
+	if (!index)
+		return invalid(offsetof(struct pvgpu_channel_open, channel));
+	if (q->priority)
+		return invalid(offsetof(struct pvgpu_channel_open, priority));
+	if (q->reserved)
+		return invalid(offsetof(struct pvgpu_channel_open, reserved));
+	if (index > w->limits.channels)
+		return over_limit(PVGPU_STATUS_LIMIT_CHANNELS,
+				  w->limits.channels);
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+		if (classes[i]->class_id == class_id)
+			class = classes[i];
+	if (!class || !(w->attachment.features & class->feature))
+		return verdict(PVGPU_STATUS_UNSUPPORTED,
+			       offsetof(struct pvgpu_channel_open,
+					channel_class));
+	c = &w->channels[index - 1];
+	if (c->closing)
+		return verdict(VERDICT_RETRY, 0);
+	if (c->open)
+		return verdict(PVGPU_STATUS_EXISTS,
+			       offsetof(struct pvgpu_channel_open, channel));
+	v = class->open(w, c);
+	if (refused(v))
+		return v;
+	c->class = class;
+	c->open = true;
+	c->done = 0;
+	queue_init(w, index);
+	fence_reset(w, c);
+	/* What was submitted at once with the opening rang too early. */
+	w->queues[index].pending = true;
+	return v;
+}
+
+struct verdict channel_close(struct worker *w,
+			     const struct pvgpu_channel_close *q)
+{
+	uint32_t index = pvgpu_le32_to_cpu(q->channel);
+
+	if (q->reserved)
+		return invalid(offsetof(struct pvgpu_channel_close, reserved));
+	if (!index || index > w->limits.channels ||
+	    !w->channels[index - 1].open || w->channels[index - 1].closing)
+		return verdict(PVGPU_STATUS_NOT_FOUND,
+			       offsetof(struct pvgpu_channel_close, channel));
+	return deferred_close(w, &q->msg, &w->channels[index - 1]);
+}
+
+void channel_end(struct worker *w, struct channel *c)
+{
+	struct queue *q = &w->queues[c->index];
+
+	queue_settle(w, q);
+	q->pending = false;
+	c->class->close(w, c);
+	c->open = false;
+	c->closing = false;
+	c->busy = false;
+}
+
+void channels_reset(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->limits.channels; i++) {
+		struct channel *c = &w->channels[i];
+
+		if (c->open)
+			c->class->close(w, c);
+		memset(c, 0, sizeof(*c));
+		c->index = i + 1;
+		fence_reset(w, c);
+	}
+}
+
+/* --------------------------------------------------------------- batches */
+
+static void batch_answer(struct worker *w, struct channel *c,
+			 struct verdict v)
+{
+	struct pvgpu_completion done = {
+		.msg = {
+			.length = pvgpu_cpu_to_le32(sizeof(done)),
+			.opcode = c->msg.opcode,
+			.cookie = c->msg.cookie,
+			.generation =
+				pvgpu_cpu_to_le32(w->attachment.generation),
+		},
+		.status = pvgpu_cpu_to_le32(v.status),
+		.detail = pvgpu_cpu_to_le32(v.detail),
+		.value = pvgpu_cpu_to_le64(c->batch_fence),
+	};
+
+	queue_post(w, &w->queues[c->index], &done, sizeof(done));
+}
+
+static void batch_done(struct worker *w, struct channel *c, struct verdict v)
+{
+	c->busy = false;
+	c->done = w->queues[c->index].submit.consumed;
+	w->statistics.batches++;
+	fence_signal(w, c, c->batch_fence, refused(v));
+	if (refused(v) || pvgpu_le16_to_cpu(c->msg.flags) & PVGPU_MSG_NOTIFY)
+		batch_answer(w, c, v);
+	if (w->deferred_count)
+		deferred_progress(w);
+}
+
+static struct verdict batch_start(struct worker *w, struct channel *c,
+				  const void *message, uint32_t length)
+{
+	const struct pvgpu_submit *submit = message;
+	const struct channel_op *op = NULL;
+	uint16_t opcode;
+
+	c->msg = submit->msg;
+	c->batch_fence = length < sizeof(*submit) ? 0 :
+			 pvgpu_le64_to_cpu(submit->fence);
+	opcode = pvgpu_le16_to_cpu(c->msg.opcode);
+	if (pvgpu_le32_to_cpu(c->msg.generation) != w->attachment.generation)
+		return verdict(PVGPU_STATUS_STALE, 0);
+	for (size_t i = 0; i < c->class->op_count; i++)
+		if (c->class->ops[i].opcode == opcode)
+			op = &c->class->ops[i];
+	if (!op)
+		return verdict(PVGPU_STATUS_UNSUPPORTED, 0);
+	if (length < op->min_size || length > op->max_size)
+		return invalid(0);
+	if (pvgpu_le16_to_cpu(c->msg.flags) & ~PVGPU_MSG_NOTIFY)
+		return invalid(offsetof(struct pvgpu_msg, flags));
+	if (c->batch_fence <= c->fence)
+		return invalid(offsetof(struct pvgpu_submit, fence));
+	return op->start(w, c, message, length);
+}
+
+void channel_slice(struct worker *w, struct channel *c)
+{
+	struct queue *q = &w->queues[c->index];
+	int64_t budget = SLICE_BYTES;
+	struct verdict v;
+
+	if (!c->open) {
+		q->pending = false;
+		return;
+	}
+	for (uint32_t n = 0; n < SLICE_BATCHES && budget > 0; n++) {
+		if (!c->busy) {
+			uint32_t length;
+
+			/* For its completion, should it need one. */
+			if (!queue_room(w, q, 1))
+				break;
+			length = queue_take(w, q, w->channel_message);
+			if (!length)
+				break;
+			v = batch_start(w, c, w->channel_message, length);
+			if (refused(v)) {
+				batch_done(w, c, v);
+				if (w->attachment.state !=
+				    PVGPU_STATE_ATTACHED)
+					return;
+				continue;
+			}
+			c->busy = true;
+		}
+		if (!c->class->run(w, c, &budget))
+			break;
+		batch_done(w, c, accepted());
+		if (!c->open || w->attachment.state != PVGPU_STATE_ATTACHED)
+			return;		/* it was closing, or broke */
+	}
+	if (w->attachment.state == PVGPU_STATE_ATTACHED)
+		queue_settle(w, q);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a head shows, as pixels: its planes from the bottom up, clipped to the
+ * mode, over black. Reads the guest's memory, which may change meanwhile:
+ * every pixel is read once, and no decision is made on one.
+ */
+#ifndef PVGPU_WORKER_COMPOSE_H
+#define PVGPU_WORKER_COMPOSE_H
+
+#include "heads.h"
+
+/* Rows of a plane that are not in one piece are gathered here. */
+struct composer {
+	uint8_t *rows;
+	size_t size;
+};
+
+void composer_finish(struct composer *c);
+
+/* How many rows of a mode this wide make a band that takes about as long as
+ * a slice of other work. */
+uint32_t compose_band(uint32_t width);
+
+/* Composes `count` rows from row y, XRGB8888 with the unused byte 0xff, to
+ * `to`, rows `stride` bytes (a multiple of 4) apart. 0 or -ENOMEM. */
+int compose_rows(struct composer *c, const struct resource_table *resources,
+		 const struct head_state *head, uint32_t y, uint32_t count,
+		 uint8_t *to, uint32_t stride);
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/* Control requests that wait for channels; see deferred.h. */
+#include "deferred.h"
+
+#include <string.h>
+
+#include "worker.h"
+
+bool deferred_before(const struct deferred *d, const struct channel *c)
+{
+	uint32_t bit = 1u << (c->index - 1);
+
+	return d->waits & bit && !channel_passed(c, d->positions[c->index - 1]);
+}
+
+static struct deferred *reserve(struct worker *w)
+{
+	for (uint32_t i = 0; i < DEFERRED_MAX; i++)
+		if (!w->deferred[i].used)
+			return &w->deferred[i];
+	return NULL;
+}
+
+static struct verdict keep(struct worker *w, struct deferred *d,
+			   const struct pvgpu_msg *msg)
+{
+	d->used = true;
+	d->msg = *msg;
+	w->deferred_count++;
+	return verdict(VERDICT_LATER, 0);
+}
+
+struct verdict deferred_destroy(struct worker *w, const struct pvgpu_msg *msg,
+				struct resource *r)
+{
+	struct deferred *d = reserve(w);
+
+	if (!d)
+		return verdict(VERDICT_RETRY, 0);
+	*d = (struct deferred){ .resource = r };
+	for (uint32_t i = 0; i < w->limits.channels; i++) {
+		struct channel *c = &w->channels[i];
+		struct queue *q = &w->queues[c->index];
+		uint32_t submitted;
+
+		if (!c->open)
+			continue;
+		/* A position that makes no sense is not waited for; the next
+		 * take finds the ring broken. */
+		submitted = pvgpu_load32_acquire(&q->submit.peer->produced);
+		if (c->closing ||
+		    submitted - q->submit.consumed > q->submit.count)
+			submitted = q->submit.consumed;
+		if (channel_passed(c, submitted))
+			continue;
+		d->positions[i] = submitted;
+		d->waits |= 1u << i;
+	}
+	if (!d->waits) {
+		resource_destroy(&w->resources, r);
+		return accepted();
+	}
+	r->dying = d;
+	return keep(w, d, msg);
+}
+
+struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
+			      struct channel *c)
+{
+	struct deferred *d;
+
+	if (!c->busy) {
+		channel_end(w, c);
+		deferred_progress(w);
+		return accepted();
+	}
+	d = reserve(w);
+	if (!d)
+		return verdict(VERDICT_RETRY, 0);
+	*d = (struct deferred){ .channel = c };
+	c->closing = true;
+	return keep(w, d, msg);
+}
+
+static bool ready(struct worker *w, struct deferred *d)
+{
+	if (d->channel)
+		return !d->channel->busy;
+	for (uint32_t i = 0; i < w->limits.channels; i++) {
+		struct channel *c = &w->channels[i];
+
+		if (!c->open || channel_passed(c, d->positions[i]) ||
+		    (c->closing && !c->busy))
+			d->waits &= ~(1u << i);
+	}
+	return !d->waits;
+}
+
+/* One pass; a channel that it closes may be what another waits for. */
+static bool progress(struct worker *w)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; w->deferred_count && i < DEFERRED_MAX; i++) {
+		struct deferred *d = &w->deferred[i];
+
+		if (!d->used || !ready(w, d))
+			continue;
+		if (d->channel)
+			channel_end(w, d->channel);
+		else
+			resource_destroy(&w->resources, d->resource);
+		control_answer(w, &d->msg, accepted());
+		d->used = false;
+		w->deferred_count--;
+		any = true;
+	}
+	return any;
+}
+
+void deferred_progress(struct worker *w)
+{
+	struct queue *control = &w->queues[PVGPU_QUEUE_CONTROL];
+	bool any = false;
+
+	while (w->deferred_count && progress(w))
+		any = true;
+	if (!any)
+		return;
+	if (w->control_held)
+		control->pending = true;	/* try again what had to wait */
+	queue_settle(w, control);
+}
+
+void deferred_clear(struct worker *w)
+{
+	memset(w->deferred, 0, sizeof(w->deferred));
+	w->deferred_count = 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Control requests that are answered later: RESOURCE_DESTROY while batches
+ * submitted before it are not done, and CHANNEL_CLOSE while one is in hand.
+ * Later control messages overtake them, so that a long copy delays no commit.
+ */
+#ifndef PVGPU_WORKER_DEFERRED_H
+#define PVGPU_WORKER_DEFERRED_H
+
+#include "channel.h"
+#include "resource.h"
+
+#define DEFERRED_MAX 64u
+
+struct deferred {
+	bool used;
+	struct pvgpu_msg msg;		/* of the request */
+	struct resource *resource;	/* to be destroyed, or NULL */
+	struct channel *channel;	/* to be closed, or NULL */
+	uint32_t waits;			/* bit (1 << channel - 1) */
+	uint32_t positions[PVGPU_MAX_CHANNELS];
+};
+
+/* Whether a channel's batch in hand or next in its ring was submitted before
+ * the request came. */
+bool deferred_before(const struct deferred *d, const struct channel *c);
+
+/* Destroys now, or as soon as the channels passed what they hold now. */
+struct verdict deferred_destroy(struct worker *w, const struct pvgpu_msg *msg,
+				struct resource *r);
+struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
+			      struct channel *c);
+/* A batch is done or a channel closed: answers what waited for it. */
+void deferred_progress(struct worker *w);
+void deferred_clear(struct worker *w);
+
+#endif

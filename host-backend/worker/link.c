@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+/* Requests of the manager; see link.h. */
+#include "link.h"
+
+#include <string.h>
+
+#include "worker.h"
+
+int link_receive_init(int socket, struct worker_init *ret_init, int *ret_fds)
+{
+	union worker_message message;
+	size_t count = 0;
+	ssize_t n = worker_link_receive(socket, &message, ret_fds, &count);
+
+	if (n <= 0)
+		return n ? (int)n : -EPIPE;
+	if (message.header.op != WORKER_INIT ||
+	    message.init.version != WORKER_LINK_VERSION) {
+		while (count)
+			close_fd(ret_fds[--count]);
+		return -EPROTO;
+	}
+	*ret_init = message.init;
+	return 0;
+}
+
+/* The link is a socket of its own buffer, and one answer is under way at
+ * most, so a full one means a manager that stopped reading: it loses the
+ * answer, the guest loses nothing. */
+static int answer(struct worker *w, const void *message, const int *fds,
+		  size_t count)
+{
+	int ret = worker_link_send(w->link, message, fds, count);
+
+	if (ret == -EAGAIN) {
+		log_warning("the manager does not read its answers");
+		return 0;
+	}
+	return ret;
+}
+
+int link_ready(struct worker *w, uint32_t cookie)
+{
+	struct worker_ready ready = { { WORKER_READY, cookie } };
+
+	return answer(w, &ready, NULL, 0);
+}
+
+void link_screenshot(struct worker *w,
+		     const struct worker_screenshot_done *done, int fd)
+{
+	int ret = answer(w, done, &fd, fd >= 0);
+
+	if (ret)
+		log_warning("screenshot not delivered: %s", strerror(-ret));
+}
+
+static int query(struct worker *w, uint32_t cookie)
+{
+	const struct attachment *a = &w->attachment;
+	struct worker_query_done done = {
+		.header = { WORKER_QUERY_DONE, cookie },
+		.state = a->state,
+		.generation = a->generation,
+		.guest_os = a->guest_os,
+		.driver_version = a->driver_version,
+		.resources = w->resources.count,
+		.window_used = w->ledger.window.used,
+		.window_peak = w->ledger.window.peak,
+		.device_used = w->ledger.device.used,
+		.device_peak = w->ledger.device.peak,
+		.messages = w->statistics.messages,
+		.refused = w->statistics.refused,
+		.batches = w->statistics.batches,
+		.doorbells = w->statistics.doorbells,
+		.interrupts = w->statistics.interrupts,
+	};
+
+	memcpy(done.driver_name, a->driver_name, sizeof(done.driver_name));
+	memcpy(done.os_name, a->os_name, sizeof(done.os_name));
+	for (uint32_t i = 0; i < w->limits.channels; i++)
+		done.channels += w->channels[i].open;
+	for (uint32_t i = 0; i < w->heads.count; i++) {
+		const struct head *h = &w->heads.head[i];
+
+		done.heads[i] = (struct worker_head_state){
+			.active = h->now.active,
+			.width = h->now.width,
+			.height = h->now.height,
+			.refresh = h->now.refresh,
+			.frames = h->latched,
+		};
+	}
+	return answer(w, &done, NULL, 0);
+}
+
+int link_serve(struct worker *w)
+{
+	int fds[FDPASS_MAX];
+	union worker_message message;
+	size_t count = 0;
+	ssize_t n = worker_link_receive(w->link, &message, fds, &count);
+
+	if (n == -EAGAIN)
+		return 0;
+	if (n <= 0)
+		return n && n != -ECONNRESET ? (int)n : -EPIPE;
+	switch (message.header.op) {
+	case WORKER_SCREENSHOT:
+		present_begin(w, message.screenshot.head,
+			      message.header.cookie);
+		return 0;
+	case WORKER_QUERY:
+		return query(w, message.header.cookie);
+	default:
+		while (count)
+			close_fd(fds[--count]);
+		return -EPROTO;
+	}
+}

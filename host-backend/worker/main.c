@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/* pvgpu-worker: command line, start-up and loop. */
+#include <string.h>
+
+#include "link.h"
+#include "sandbox.h"
+#include "worker.h"
+
+/* Beyond what is mapped at the start: resource tables, the buffer of an
+ * overlapping copy on each channel, and one picture. */
+#define MEMORY_MARGIN (512ull << 20)
+
+static const char usage[] =
+	"Usage: pvgpu-worker [--debug]\n"
+	"       pvgpu-worker --self-test\n"
+	"\n"
+	"Serves one vGPU. Started by pvgpud with a socket on descriptor 3; not\n"
+	"for the command line, but for --self-test, which shuts the sandbox and\n"
+	"shows that it holds (TAP on standard output).\n";
+
+static int serve(struct worker *w)
+{
+	int fds[FDPASS_MAX], keep[WORKER_INIT_FDS + 2], ret;
+	struct sandbox_report shut;
+	struct worker_init init;
+	size_t kept = 0;
+	uint64_t picture;
+
+	ret = link_receive_init(WORKER_LINK_FD, &init, fds);
+	if (ret) {
+		log_error("no start message on descriptor %d: %s",
+			  WORKER_LINK_FD, strerror(-ret));
+		return ret;
+	}
+	ret = worker_init(w, &init, fds);
+	if (!ret)
+		ret = worker_watch_link(w, WORKER_LINK_FD);
+	if (ret) {
+		log_error("cannot serve '%s': %s", w->name, strerror(-ret));
+		return ret;
+	}
+	log_set_prefix(w->name);
+
+	keep[kept++] = w->link;
+	keep[kept++] = w->epoll;
+	for (uint32_t v = 0; v < WINDOW_VECTORS; v++) {
+		keep[kept++] = w->doorbells[v];
+		keep[kept++] = w->vectors[v];
+	}
+	picture = (uint64_t)w->limits.max_width * w->limits.max_height * 4;
+	ret = sandbox_enter(keep, kept, MEMORY_MARGIN + picture, picture,
+			    &shut);
+	if (ret) {
+		log_error("cannot shut the sandbox: %s", strerror(-ret));
+		return ret;
+	}
+	log_debug("sandbox: system calls, limits, capabilities%s%s%s",
+		  shut.user ? ", user" : "",
+		  shut.namespaces ? ", namespaces" : "",
+		  shut.root ? ", root" : "");
+	attach_start(w);
+	ret = link_ready(w, init.header.cookie);
+	while (!ret)
+		ret = worker_turn(w, -1);
+	if (ret != -EPIPE)
+		log_error("gives up: %s", strerror(-ret));
+	return ret;
+}
+
+/*
+ * The process: one for each running vGPU, started and reaped by pvgpud, one
+ * thread. Descriptor 3 is the link to the manager; the first message on it
+ * brings the vGPU's limits, its window, the state page and the eventfds. With
+ * these mapped and watched the process shuts itself in (sandbox.h) and only
+ * then looks at the first byte that a guest wrote.
+ *
+ * From there on it waits in epoll for doorbells and the manager, and for
+ * nothing else. Each turn of the loop does a bounded piece of work: some
+ * control messages, a slice of one channel, a band of a picture. It may die at
+ * any moment: the manager keeps the window, the eventfds and the state page,
+ * and gives them to the next one, whose guest sees a reset. It ends when the
+ * manager does.
+ */
+int main(int argc, char **argv)
+{
+	static struct worker w;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--self-test"))
+			return sandbox_self_test() ? 1 : 0;
+		if (!strcmp(argv[i], "--debug")) {
+			log_set_level(LEVEL_DEBUG);
+			continue;
+		}
+		if (!strcmp(argv[i], "--help")) {
+			fputs(usage, stdout);
+			return 0;
+		}
+		fprintf(stderr, "pvgpu-worker: '%s' is not an option\n%s",
+			argv[i], usage);
+		return 2;
+	}
+	log_set_prefix("pvgpu-worker");
+	/* The link is all that ends it in order, and then nothing is left to
+	 * be put away that the kernel does not. */
+	return serve(&w) == -EPIPE ? 0 : 1;
+}

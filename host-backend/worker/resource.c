@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+/* The resource table and the walk through extents; see resource.h. */
+#include "resource.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/util.h"
+
+#define OWNED_WORD_BITS 64
+
+static uint32_t bucket_of(const struct resource_table *t, uint32_t name)
+{
+	return (uint32_t)((name * t->key) >> (64 - t->bits));
+}
+
+int resource_table_init(struct resource_table *t, uint8_t *vram,
+			uint64_t vram_size, uint32_t max_resources,
+			uint32_t max_extents, struct ledger *ledger)
+{
+	uint64_t words = (vram_size / PVGPU_EXTENT_ALIGN + OWNED_WORD_BITS) /
+			 OWNED_WORD_BITS;
+	cleanup_free struct resource **buckets = NULL;
+	cleanup_free uint64_t *owned = NULL;
+	uint32_t bits = 1;
+	uint64_t key;
+
+	while (bits < 16 && 1u << bits < max_resources)
+		bits++;
+	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+		return -errno;
+	buckets = calloc(1u << bits, sizeof(*buckets));
+	owned = calloc(words, sizeof(*owned));
+	if (!buckets || !owned)
+		return -ENOMEM;
+	*t = (struct resource_table){
+		.vram = vram, .vram_size = vram_size, .ledger = ledger,
+		.buckets = take_ptr(buckets), .bits = bits, .key = key | 1,
+		.max_resources = max_resources, .max_extents = max_extents,
+		.owned = take_ptr(owned),
+	};
+	return 0;
+}
+
+void resource_table_finish(struct resource_table *t)
+{
+	if (t->buckets)
+		resource_table_clear(t);
+	free(t->buckets);
+	free(t->owned);
+	t->buckets = NULL;
+	t->owned = NULL;
+}
+
+void resource_table_clear(struct resource_table *t)
+{
+	for (uint32_t i = 0; i < 1u << t->bits; i++)
+		while (t->buckets[i])
+			resource_destroy(t, t->buckets[i]);
+	t->aliased = false;
+}
+
+struct resource *resource_find(const struct resource_table *t, uint32_t name)
+{
+	struct resource *r = t->buckets[bucket_of(t, name)];
+
+	while (r && r->name != name)
+		r = r->next;
+	return r;
+}
+
+struct verdict resource_create(struct resource_table *t,
+			       const struct pvgpu_resource_create *q)
+{
+	const pvgpu_le32 *surface_only = &q->format;
+	uint64_t size = pvgpu_le64_to_cpu(q->size), backing;
+	uint32_t name = pvgpu_le32_to_cpu(q->resource);
+	uint32_t kind = pvgpu_le32_to_cpu(q->kind);
+	struct resource *r;
+
+	if (!name)
+		return invalid(offsetof(struct pvgpu_resource_create, resource));
+	if (kind == PVGPU_RESOURCE_SURFACE)	/* no class here renders */
+		return verdict(PVGPU_STATUS_UNSUPPORTED,
+			       offsetof(struct pvgpu_resource_create, kind));
+	if (kind != PVGPU_RESOURCE_LINEAR)
+		return invalid(offsetof(struct pvgpu_resource_create, kind));
+	if (!size)
+		return invalid(offsetof(struct pvgpu_resource_create, size));
+	for (size_t at = offsetof(struct pvgpu_resource_create, format);
+	     at < sizeof(*q); at += sizeof(*surface_only))
+		if (*surface_only++)
+			return invalid(at);
+	if (resource_find(t, name))
+		return verdict(PVGPU_STATUS_EXISTS,
+			       offsetof(struct pvgpu_resource_create, resource));
+	backing = pvgpu_linear_extent(size);
+	if (!backing || backing > t->vram_size)
+		return over_limit(PVGPU_STATUS_LIMIT_WINDOW, t->vram_size);
+	if (t->count >= t->max_resources)
+		return over_limit(PVGPU_STATUS_LIMIT_RESOURCES,
+				  t->max_resources);
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
+	r->name = name;
+	r->size = size;
+	r->next = t->buckets[bucket_of(t, name)];
+	t->buckets[bucket_of(t, name)] = r;
+	t->count++;
+	return accepted();
+}
+
+void resource_destroy(struct resource_table *t, struct resource *r)
+{
+	struct resource **link = &t->buckets[bucket_of(t, r->name)];
+
+	while (*link != r)
+		link = &(*link)->next;
+	*link = r->next;
+	for (uint32_t i = 0; i < r->extent_count; i++) {
+		uint64_t at = r->extents[i].offset / PVGPU_EXTENT_ALIGN;
+		uint64_t n = r->extents[i].length / PVGPU_EXTENT_ALIGN;
+
+		/* With aliases a bit may vanish that another still needs:
+		 * `aliased` then stays set, and nobody asks the bits. */
+		for (; n; n--, at++)
+			t->owned[at / OWNED_WORD_BITS] &=
+				~(1ull << at % OWNED_WORD_BITS);
+	}
+	budget_release(&t->ledger->window, r->backed);
+	t->count--;
+	free(r->extents);
+	free(r);
+}
+
+/* -------------------------------------------------------------- backing */
+
+static void own(struct resource_table *t, uint64_t offset, uint64_t length)
+{
+	uint64_t at = offset / PVGPU_EXTENT_ALIGN;
+
+	for (uint64_t n = length / PVGPU_EXTENT_ALIGN; n; n--, at++) {
+		uint64_t bit = 1ull << at % OWNED_WORD_BITS;
+
+		if (t->owned[at / OWNED_WORD_BITS] & bit)
+			t->aliased = true;
+		t->owned[at / OWNED_WORD_BITS] |= bit;
+	}
+}
+
+/* Checks each extent on its own and their sum against what is missing. */
+static struct verdict check_extents(const struct resource_table *t,
+				    const struct resource *r,
+				    const struct pvgpu_extent *extents,
+				    uint32_t count, uint64_t *ret_sum)
+{
+	uint64_t missing = pvgpu_linear_extent(r->size) - r->backed;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t offset = pvgpu_le64_to_cpu(extents[i].offset);
+		uint64_t length = pvgpu_le64_to_cpu(extents[i].length);
+		size_t at = sizeof(struct pvgpu_resource_back) +
+			    i * sizeof(*extents);
+		size_t length_at = at + offsetof(struct pvgpu_extent, length);
+
+		if (offset % PVGPU_EXTENT_ALIGN)
+			return invalid(at);
+		if (!length || length % PVGPU_EXTENT_ALIGN)
+			return invalid(length_at);
+		if (offset > t->vram_size || length > t->vram_size - offset)
+			return verdict(PVGPU_STATUS_RANGE, (uint32_t)at);
+		if (length > missing - sum)
+			return verdict(PVGPU_STATUS_RANGE, (uint32_t)length_at);
+		sum += length;
+	}
+	*ret_sum = sum;
+	return accepted();
+}
+
+struct verdict resource_back(struct resource_table *t,
+			     const struct pvgpu_resource_back *q,
+			     uint32_t length)
+{
+	const struct pvgpu_extent *extents = (const void *)(q + 1);
+	uint32_t count = pvgpu_le32_to_cpu(q->count);
+	struct resource *r;
+	struct verdict v;
+	uint64_t sum;
+
+	if (length != sizeof(*q) + (uint64_t)count * sizeof(*extents))
+		return invalid(0);
+	if (!count)
+		return invalid(offsetof(struct pvgpu_resource_back, count));
+	r = resource_find(t, pvgpu_le32_to_cpu(q->resource));
+	if (!r || r->dying)
+		return verdict(PVGPU_STATUS_NOT_FOUND,
+			       offsetof(struct pvgpu_resource_back, resource));
+	v = check_extents(t, r, extents, count, &sum);
+	if (refused(v))
+		return v;
+	if (count > t->max_extents - r->extents_named)
+		return over_limit(PVGPU_STATUS_LIMIT_EXTENTS, t->max_extents);
+	if (r->extent_count + count > r->extent_room) {
+		uint32_t room = r->extent_room * 2;
+		struct extent *more;
+
+		if (room < r->extent_count + count)
+			room = r->extent_count + count;
+		more = realloc(r->extents, room * sizeof(*more));
+		if (!more)
+			return verdict(PVGPU_STATUS_NO_MEMORY, 0);
+		r->extents = more;
+		r->extent_room = room;
+	}
+	if (!budget_charge(&t->ledger->window, sum))
+		return over_limit(PVGPU_STATUS_LIMIT_WINDOW,
+				  t->ledger->window.limit);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct extent *last = r->extents + r->extent_count - 1;
+		struct extent e = {
+			.start = r->backed,
+			.offset = pvgpu_le64_to_cpu(extents[i].offset),
+			.length = pvgpu_le64_to_cpu(extents[i].length),
+		};
+
+		own(t, e.offset, e.length);
+		r->backed += e.length;
+		if (r->extent_count && last->offset + last->length == e.offset)
+			last->length += e.length;
+		else
+			r->extents[r->extent_count++] = e;
+	}
+	r->extents_named += count;
+	return accepted();
+}
+
+/* ----------------------------------------------------------------- bytes */
+
+/* The extent that holds `offset`; near the last one, or by bisection. */
+static const struct extent *locate(struct resource_cursor *c, uint64_t offset)
+{
+	const struct resource *r = c->resource;
+	const struct extent *e = &r->extents[c->extent];
+	uint32_t low = 0, high = r->extent_count - 1;
+
+	if (offset >= e->start && offset - e->start < e->length)
+		return e;
+	if (c->extent < high && offset >= e[1].start &&
+	    offset - e[1].start < e[1].length) {
+		c->extent++;
+		return e + 1;
+	}
+	while (low < high) {
+		uint32_t middle = low + (high - low + 1) / 2;
+
+		if (r->extents[middle].start <= offset)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	c->extent = low;
+	return &r->extents[low];
+}
+
+uint8_t *resource_run(const struct resource_table *t,
+		      struct resource_cursor *c, uint64_t offset,
+		      uint64_t *ret_length)
+{
+	const struct extent *e = locate(c, offset);
+
+	*ret_length = e->length - (offset - e->start);
+	return t->vram + e->offset + (offset - e->start);
+}
+
+uint8_t *resource_run_before(const struct resource_table *t,
+			     struct resource_cursor *c, uint64_t end,
+			     uint64_t *ret_length)
+{
+	const struct extent *e = locate(c, end - 1);
+
+	*ret_length = end - e->start;
+	return t->vram + e->offset + *ret_length;
+}
+
+void resource_read(const struct resource_table *t, struct resource_cursor *c,
+		   uint64_t offset, void *to, uint64_t length)
+{
+	while (length) {
+		uint64_t run;
+		const uint8_t *from = resource_run(t, c, offset, &run);
+
+		if (run > length)
+			run = length;
+		memcpy(to, from, run);
+		to = (uint8_t *)to + run;
+		offset += run;
+		length -= run;
+	}
+}
