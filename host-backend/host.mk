@@ -4,7 +4,8 @@
 #
 #   host-backend/ROOM/main.c + *.c   build/bin/PROGRAM, build/asan/bin/PROGRAM
 #   tests/test_*.c      one cmocka program each, ASan and UBSan; linked against
-#                       every room's files but the main.c ones
+#                       every room's files but the main.c ones, and only
+#                       test_worker_*.c against the worker's
 #   tests/test_*.py     executable scripts that speak TAP
 #   tests/support_*.c   linked into every test that uses them
 #   tests/helper_*.c    programs that tests start: build/asan/bin/helper_*
@@ -67,9 +68,12 @@ HOST_TESTS := $(patsubst host-backend/tests/%.c,$(BUILD)/asan/bin/%,\
 	$(wildcard host-backend/tests/test_*.c))
 HOST_HELPERS := $(patsubst host-backend/tests/%.c,$(BUILD)/asan/bin/%,\
 	$(wildcard host-backend/tests/helper_*.c))
+# Only test_worker_* is linked with the worker's files.
+$(filter %/test_worker_%,$(HOST_TESTS)): $(BUILD)/asan/host-backend/worker.a
 $(HOST_TESTS) $(HOST_HELPERS): $(BUILD)/asan/bin/%: \
 		$(BUILD)/asan/host-backend/tests/%.o \
-		$(BUILD)/asan/host-backend/tests.a $(HOST_ARCHIVES_asan)
+		$(BUILD)/asan/host-backend/tests.a \
+		$(filter-out %/worker.a,$(HOST_ARCHIVES_asan))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $(filter %.o,$^) \

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+/* A listening Unix socket; see listener.h. When descriptors run out it rests
+ * for a second instead of spinning on a connection that it cannot take. */
+#include "listener.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "common/log.h"
+#include "common/util.h"
+
+#define REST_USEC 1000000u
+
+struct listener {
+	int fd;
+	char *path;
+	sd_event_source *source;
+	sd_event_source *rest;
+	listener_accepted *accepted;
+	void *userdata;
+};
+
+static int rested(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct listener *l = userdata;
+
+	(void)source;
+	(void)usec;
+	return sd_event_source_set_enabled(l->source, SD_EVENT_ON);
+}
+
+static int readable(sd_event_source *source, int fd, uint32_t events,
+		    void *userdata)
+{
+	struct listener *l = userdata;
+	int client;
+
+	(void)source;
+	(void)events;
+	client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (client >= 0) {
+		l->accepted(l->userdata, client);
+		return 0;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+	    errno == ENOBUFS) {
+		log_warning("%s: accept: %s; no new connections for a second",
+			    l->path, strerror(errno));
+		sd_event_source_set_enabled(l->source, SD_EVENT_OFF);
+		sd_event_source_set_time_relative(l->rest, REST_USEC);
+		sd_event_source_set_enabled(l->rest, SD_EVENT_ONESHOT);
+	}
+	return 0;
+}
+
+static int bind_socket(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_fd int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* Before bind(), so that the name never has a wider mode. */
+	if (fchmod(fd, 0600) < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (listen(fd, 16) < 0) {
+		int r = -errno;
+
+		unlink(path);
+		return r;
+	}
+	return take_fd(&fd);
+}
+
+int listener_new(struct listener **ret, sd_event *event, const char *path,
+		 listener_accepted *accepted, void *userdata)
+{
+	struct listener *l;
+	int r;
+
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->accepted = accepted;
+	l->userdata = userdata;
+	l->fd = bind_socket(path);
+	if (l->fd < 0) {
+		r = l->fd;
+		free(l);
+		return r;
+	}
+	l->path = strdup(path);
+	if (!l->path) {
+		unlink(path);
+		r = -ENOMEM;
+		goto fail;
+	}
+	r = sd_event_add_io(event, &l->source, l->fd, EPOLLIN, readable, l);
+	if (r < 0)
+		goto fail;
+	r = sd_event_add_time_relative(event, &l->rest, CLOCK_MONOTONIC,
+				       REST_USEC, 0, rested, l);
+	if (r < 0)
+		goto fail;
+	sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
+	*ret = l;
+	return 0;
+fail:
+	listener_free(l);
+	return r;
+}
+
+void listener_free(struct listener *l)
+{
+	if (!l)
+		return;
+	sd_event_source_disable_unref(l->rest);
+	sd_event_source_disable_unref(l->source);
+	if (l->path)
+		unlink(l->path);
+	close_fd(l->fd);
+	free(l->path);
+	free(l);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pvgpud starts here: options, types, the runtime directory under its lock,
+ * the control socket, the loop, and the orderly end.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <dirent.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "control.h"
+#include "manager.h"
+#include "options.h"
+
+static void print_report(void *userdata, const char *line)
+{
+	(void)userdata;
+	log_error("%s", line);
+}
+
+static int load_types(struct vgpu_types *types, const struct options *options)
+{
+	static const char *const built_in[] = {
+		"/usr/share/pvgpu/types.d", "/etc/pvgpu/types.d",
+	};
+	const char *present[ARRAY_SIZE(built_in)];
+	size_t count = 0;
+	int r;
+
+	if (options->types_count) {
+		r = vgpu_types_load(types, options->types_dirs,
+				    options->types_count, print_report, NULL);
+	} else {
+		for (size_t i = 0; i < ARRAY_SIZE(built_in); i++)
+			if (access(built_in[i], F_OK) == 0)
+				present[count++] = built_in[i];
+		r = vgpu_types_load(types, present, count, print_report, NULL);
+	}
+	if (!r && !types->count) {
+		log_error("no vGPU types: no *.conf file with one in %s%s",
+			  options->types_count ? options->types_dirs[0] :
+						 built_in[0],
+			  options->types_count > 1 ? " and the others" : "");
+		r = -ENOENT;
+	}
+	return r;
+}
+
+/* The worker program: as told, or beside us, or where packages put it. */
+static int find_worker(char out[PATH_MAX], const char *told)
+{
+	ssize_t n;
+	char *slash;
+
+	if (told) {
+		/* Absolute, for errors that can be understood later. */
+		if (!realpath(told, out))
+			return -errno;
+	} else {
+		n = readlink("/proc/self/exe", out, PATH_MAX - 16);
+		if (n < 0)
+			return -errno;
+		out[n] = '\0';
+		slash = strrchr(out, '/');
+		strcpy(slash ? slash + 1 : out, "pvgpu-worker");
+		if (access(out, X_OK) < 0)
+			strcpy(out, "/usr/libexec/pvgpu-worker");
+	}
+	return access(out, X_OK) < 0 ? -errno : 0;
+}
+
+/* The runtime directory is one pvgpud's: whoever holds DIR/lock. Sockets that
+ * a killed one left are removed only under that lock. */
+static int take_runtime_dir(int *ret_lock, const char *path)
+{
+	cleanup_fd int directory = -1;
+	cleanup_fd int lock = -1;
+	const struct dirent *entry;
+	struct stat st;
+	DIR *listing;
+
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return -errno;
+	lock = openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC |
+					 O_NOFOLLOW, 0600);
+	if (lock < 0)
+		return -errno;
+	if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	listing = fdopendir(directory);
+	if (!listing)
+		return -errno;
+	take_fd(&directory);
+	while ((entry = readdir(listing))) {
+		const char *end = strrchr(entry->d_name, '.');
+
+		if (strcmp(entry->d_name, "control") &&
+		    (!end || strcmp(end, ".sock")))
+			continue;
+		if (fstatat(dirfd(listing), entry->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
+			continue;
+		log_info("removing %s/%s, left by an earlier pvgpud", path,
+			 entry->d_name);
+		unlinkat(dirfd(listing), entry->d_name, 0);
+	}
+	closedir(listing);
+	*ret_lock = take_fd(&lock);
+	return 0;
+}
+
+/* Each vGPU in use costs a dozen descriptors. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int catch_signals(sd_event *event)
+{
+	sigset_t signals;
+	int r;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	/* Ignored, it would reap our children behind our back. */
+	signal(SIGCHLD, SIG_DFL);
+	/* Without a handler a signal ends the loop with status 0. */
+	r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+	return r;
+}
+
+static int run(struct manager *m)
+{
+	struct control *control = NULL;
+	cleanup_free char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/control", m->runtime_dir) < 0)
+		return -ENOMEM;
+	r = control_new(&control, m, path);
+	if (r < 0) {
+		log_error("%s: %s", path, strerror(-r));
+		return r;
+	}
+	printf("pvgpud: ready, %zu types, control socket %s\n",
+	       m->types.count, path);
+	fflush(stdout);
+	r = sd_event_loop(m->event);
+	if (r < 0)
+		log_error("event loop: %s", strerror(-r));
+	control_free(control);
+	while (m->vgpus)
+		manager_destroy(m, m->vgpus);
+	return r;
+}
+
+/*
+ * Process model
+ *
+ * One pvgpud a host, one thread, one sd-event loop. It holds no guest data and
+ * runs no guest's commands, so nothing a guest does can crash it.
+ *
+ *   pvgpud
+ *    ├─ DIR/control     clients of io.pvgpu.Manager       control.c, varlink.c
+ *    ├─ DIR/NAME.sock   the vGPU's ivshmem server         broker.c
+ *    │    └─ one QEMU   window and state memfds, eventfds, all made afresh at
+ *    │                  its connect and dropped at its hang-up
+ *    └─ pvgpu-worker    one child while a QEMU is there   workers.c
+ *         └─ its socket (SOCK_SEQPACKET, the child's fd 3): INIT with those
+ *            descriptors, then questions and answers
+ *
+ * vgpu.c joins them. QEMU comes: a worker is started. The worker dies: it is
+ * reaped, and the next gets the same memory and eventfds, so that the guest
+ * sees a device reset and not a dead device. QEMU goes: the worker is killed
+ * and reaped; a worker is never alive beside its successor.
+ *
+ * Between QEMU and worker nothing passes through here. A worker handles bytes
+ * of a hostile guest, so it is not believed either: its messages are checked
+ * against a table, its answers have deadlines, and nonsense is its end.
+ */
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct manager m = { 0 };
+	char worker[PATH_MAX] = "", runtime_dir[PATH_MAX];
+	cleanup_fd int lock = -1;
+	int r, status = EXIT_SUCCESS;
+
+	if (!options_read(&options, argc, argv, &status))
+		return status;
+	log_set_prefix("pvgpud");
+	if (options.debug)
+		log_set_level(LEVEL_DEBUG);
+	if (load_types(&m.types, &options) < 0) {
+		status = EXIT_FAILURE;
+		goto out;
+	}
+	r = find_worker(worker, options.worker);
+	if (r < 0) {
+		log_error("--worker: %s: %s", options.worker ? options.worker :
+			  worker, strerror(-r));
+		status = EXIT_FAILURE;
+		goto out;
+	}
+	r = take_runtime_dir(&lock, options.runtime_dir);
+	if (r < 0) {
+		log_error("--runtime-dir: %s: %s", options.runtime_dir,
+			  r == -EWOULDBLOCK ? "another pvgpud runs there" :
+					      strerror(-r));
+		status = EXIT_FAILURE;
+		goto out;
+	}
+	/* QEMU may run elsewhere, and is told whole paths. */
+	m.runtime_dir = realpath(options.runtime_dir, runtime_dir);
+	if (!m.runtime_dir) {
+		log_error("--runtime-dir: %s: %s", options.runtime_dir,
+			  strerror(errno));
+		status = EXIT_FAILURE;
+		goto out;
+	}
+	raise_descriptor_limit();
+	m.worker_program = worker;
+	m.debug = options.debug;
+	m.gpu_memory = options.gpu_memory;
+	r = sd_event_new(&m.event);
+	if (r >= 0)
+		r = catch_signals(m.event);
+	if (r < 0)
+		log_error("event loop: %s", strerror(-r));
+	else
+		r = run(&m);
+	if (r < 0)
+		status = EXIT_FAILURE;
+	sd_event_unref(m.event);
+out:
+	vgpu_types_clear(&m.types);
+	return status;
+}

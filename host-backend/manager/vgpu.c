@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/* One vGPU's life; see vgpu.h. */
+#include "vgpu.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "manager.h"
+
+#define STEADY_USEC	(10 * 1000000ull)	/* lived long: no bad sign */
+#define DELAY_MIN_USEC	250000ull
+#define DELAY_MAX_USEC	(30 * 1000000ull)
+
+bool vgpu_name_is_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length >= 1 && length <= VGPU_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") ==
+		       length && *name != '_' && *name != '-';
+}
+
+static void start_worker(struct vgpu *v);
+
+static uint64_t now(const struct vgpu *v)
+{
+	uint64_t usec = 0;
+
+	sd_event_now(v->manager->event, CLOCK_MONOTONIC, &usec);
+	return usec;
+}
+
+static int restart_due(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct vgpu *v = userdata;
+
+	(void)source;
+	(void)usec;
+	v->restart = sd_event_source_disable_unref(v->restart);
+	if (!v->worker && broker_session(v->broker))
+		start_worker(v);
+	return 0;
+}
+
+/* The first death is answered at once, a row of them ever more slowly. */
+static void replace_worker(struct vgpu *v)
+{
+	uint64_t delay = 0;
+	int r;
+
+	if (now(v) - v->started >= STEADY_USEC)
+		v->deaths = 0;
+	if (v->deaths)
+		delay = v->deaths > 7 ? DELAY_MAX_USEC :
+			DELAY_MIN_USEC << (v->deaths - 1);
+	v->deaths++;
+	v->replaced++;
+	if (delay)
+		log_warning("%s: worker death %u in a row; the next starts in "
+			    "%.2f s", v->name, v->deaths, (double)delay / 1e6);
+	r = sd_event_add_time_relative(v->manager->event, &v->restart,
+				       CLOCK_MONOTONIC, delay, 1, restart_due,
+				       v);
+	if (r < 0)
+		log_error("%s: no timer for a new worker: %s", v->name,
+			  strerror(-r));
+}
+
+static void worker_ready(void *userdata)
+{
+	struct vgpu *v = userdata;
+
+	log_info("%s: worker (pid %d) is ready", v->name,
+		 (int)worker_pid(v->worker));
+}
+
+static void worker_gone(void *userdata, const char *why)
+{
+	struct vgpu *v = userdata;
+	bool of_past = v->worker_of_past;
+
+	v->worker = NULL;
+	v->worker_of_past = false;
+	if (!broker_session(v->broker)) {
+		log_debug("%s: worker ended: %s", v->name, why);
+		return;
+	}
+	if (of_past) {
+		start_worker(v);
+		return;
+	}
+	log_error("%s: worker died: %s", v->name, why);
+	replace_worker(v);
+}
+
+static const struct worker_ops worker_ops = {
+	.ready = worker_ready,
+	.gone = worker_gone,
+};
+
+static void start_worker(struct vgpu *v)
+{
+	struct manager *m = v->manager;
+	struct worker_setup setup = {
+		.event = m->event,
+		.program = m->worker_program,
+		.debug = m->debug,
+		.name = v->name,
+		.limits = &v->limits,
+		.session = broker_session(v->broker),
+		.ops = &worker_ops,
+		.userdata = v,
+	};
+	int r;
+
+	if (!setup.session)
+		return;
+	v->started = now(v);
+	r = worker_start(&v->worker, &setup);
+	if (r < 0) {
+		log_error("%s: no worker: %s: %s", v->name, m->worker_program,
+			  strerror(-r));
+		replace_worker(v);
+	}
+}
+
+static void qemu_connected(void *userdata)
+{
+	struct vgpu *v = userdata;
+
+	v->deaths = 0;
+	v->replaced = 0;
+	/* The last QEMU's worker is still dying: worker_gone() goes on. */
+	if (!v->worker)
+		start_worker(v);
+}
+
+static void qemu_disconnected(void *userdata)
+{
+	struct vgpu *v = userdata;
+
+	v->restart = sd_event_source_disable_unref(v->restart);
+	if (v->worker) {
+		v->worker_of_past = true;
+		worker_kill(v->worker, "its QEMU is gone");
+	}
+}
+
+static const struct broker_ops broker_ops = {
+	.connected = qemu_connected,
+	.disconnected = qemu_disconnected,
+};
+
+/* A random UUID, RFC 9562 version 4. */
+static int make_uuid(struct vgpu *v)
+{
+	uint8_t *u = v->limits.uuid;
+	size_t used = 0;
+
+	if (getrandom(u, sizeof(v->limits.uuid), 0) !=
+	    sizeof(v->limits.uuid))
+		return -EIO;
+	u[6] = (u[6] & 0x0f) | 0x40;
+	u[8] = (u[8] & 0x3f) | 0x80;
+	for (size_t i = 0; i < sizeof(v->limits.uuid); i++)
+		used += (size_t)snprintf(v->uuid + used,
+			sizeof(v->uuid) - used, "%s%02x",
+			i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
+	return 0;
+}
+
+int vgpu_new(struct vgpu **ret, struct manager *manager, const char *name,
+	     const struct vgpu_type *type)
+{
+	struct vgpu *v;
+	int r;
+
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	v->manager = manager;
+	v->type = type;
+	v->limits = type->limits;
+	snprintf(v->name, sizeof(v->name), "%s", name);
+	r = make_uuid(v);
+	if (!r && asprintf(&v->socket, "%s/%s.sock", manager->runtime_dir,
+			   name) < 0) {
+		v->socket = NULL;
+		r = -ENOMEM;
+	}
+	if (!r)
+		r = broker_new(&v->broker, manager->event, v->name, v->socket,
+			       &v->limits, &broker_ops, v);
+	if (r < 0) {
+		vgpu_free(v);
+		return r;
+	}
+	*ret = v;
+	return 0;
+}
+
+void vgpu_free(struct vgpu *v)
+{
+	if (!v)
+		return;
+	sd_event_source_disable_unref(v->restart);
+	/* The worker first: no process of ours outlives its memory's owner. */
+	worker_free(v->worker);
+	broker_free(v->broker);
+	free(v->socket);
+	free(v);
+}
+
+enum vgpu_state vgpu_state(struct vgpu *v)
+{
+	if (!broker_session(v->broker))
+		return VGPU_WAITING;
+	if (v->worker && !v->worker_of_past)
+		return worker_is_ready(v->worker) ? VGPU_RUNNING :
+						    VGPU_STARTING;
+	return v->replaced ? VGPU_REPLACING : VGPU_STARTING;
+}
+
+const char *vgpu_state_name(enum vgpu_state state)
+{
+	static const char *const names[] = {
+		[VGPU_WAITING] = "waiting",
+		[VGPU_STARTING] = "starting",
+		[VGPU_RUNNING] = "running",
+		[VGPU_REPLACING] = "replacing",
+	};
+
+	return names[state];
+}

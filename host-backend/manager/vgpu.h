@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One vGPU's life: created, waiting for a QEMU, running with one worker after
+ * another, destroyed. Ties the broker (QEMU and the memory) to the worker.
+ */
+#ifndef PVGPU_VGPU_H
+#define PVGPU_VGPU_H
+
+#include "broker.h"
+#include "types/types.h"
+#include "workers.h"
+
+#define VGPU_NAME_MAX 32
+#define VGPU_NAME_ALLOWED \
+	"1 to 32 of a-z 0-9 _ -, the first a letter or a digit"
+
+enum vgpu_state {
+	VGPU_WAITING,			/* for a QEMU */
+	VGPU_STARTING,			/* QEMU is there, the worker not ready */
+	VGPU_RUNNING,
+	VGPU_REPLACING,			/* the worker died; another will come */
+};
+
+struct vgpu {
+	struct manager *manager;
+	struct vgpu *next;
+	char name[VGPU_NAME_MAX + 1];
+	const struct vgpu_type *type;
+	struct vgpu_limits limits;	/* the type's, and the uuid */
+	char uuid[37];
+	char *socket;			/* path */
+	struct broker *broker;
+	struct worker *worker;		/* NULL while there is none */
+
+	/* Of the QEMU that is connected. */
+	bool worker_of_past;		/* the worker is an earlier QEMU's */
+	unsigned int deaths;		/* in a row, each soon after the start */
+	unsigned int replaced;		/* workers, for this QEMU */
+	uint64_t started;		/* usec, CLOCK_MONOTONIC */
+	sd_event_source *restart;
+};
+
+bool vgpu_name_is_valid(const char *name);
+
+/* -ENAMETOOLONG: the socket's path would not fit an address. */
+int vgpu_new(struct vgpu **ret, struct manager *manager, const char *name,
+	     const struct vgpu_type *type);
+/* Kills and reaps the worker, drops QEMU, removes the socket. Accepts NULL. */
+void vgpu_free(struct vgpu *vgpu);
+
+enum vgpu_state vgpu_state(struct vgpu *vgpu);
+const char *vgpu_state_name(enum vgpu_state state);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One pvgpu-worker process: started with a clean environment and its socket on
+ * descriptor 3, given its window, asked questions that time out, killed and
+ * reaped. Every message from it is checked by worker_link's table and against
+ * what it may say now; one that talks nonsense is killed.
+ */
+#ifndef PVGPU_WORKERS_H
+#define PVGPU_WORKERS_H
+
+#include <stdbool.h>
+
+#include <systemd/sd-event.h>
+
+#include "broker.h"
+#include "common/worker_link.h"
+
+#define WORKER_WHY_MAX 160
+
+struct worker_ops {
+	/* The worker has taken over the window. */
+	void (*ready)(void *userdata);
+	/* The process is reaped; the worker object is freed after this. `why`
+	 * is for people. */
+	void (*gone)(void *userdata, const char *why);
+};
+
+struct worker;
+struct worker_request;
+
+/* The answer to a request, once: error 0 and the checked message, with an fd
+ * for SCREENSHOT_DONE that carries one (the callee's, else -1); or error
+ * -ETIMEDOUT or -ECONNRESET (the worker died) and message NULL. */
+typedef void worker_answer(void *userdata, int error,
+			   const union worker_message *message, int fd);
+
+struct worker_setup {
+	sd_event *event;
+	const char *program;
+	bool debug;
+	const char *name;		/* of the vGPU */
+	const struct vgpu_limits *limits;
+	const struct broker_session *session;
+	const struct worker_ops *ops;
+	void *userdata;
+};
+
+/* Starts the process and sends INIT. Returns 0 or -errno. */
+int worker_start(struct worker **ret, const struct worker_setup *setup);
+
+/* SIGKILL; `gone` follows from the event loop once it is reaped. */
+void worker_kill(struct worker *worker, const char *why);
+
+/* Kills, waits for the death, frees; requests get -ECONNRESET, `gone` is not
+ * called. Accepts NULL. */
+void worker_free(struct worker *worker);
+
+pid_t worker_pid(const struct worker *worker);
+bool worker_is_ready(const struct worker *worker);
+
+/* Asks `op` (WORKER_QUERY or WORKER_SCREENSHOT of `head`). The answer comes
+ * from the event loop, never from inside this call. -EAGAIN while the worker
+ * is not ready. */
+int worker_ask(struct worker *worker, enum worker_op op, uint32_t head,
+	       worker_answer *answer, void *userdata,
+	       struct worker_request **ret);
+/* The answer is no longer wanted. */
+void worker_request_cancel(struct worker_request *request);
+
+#endif

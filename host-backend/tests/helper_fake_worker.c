@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A worker for tests of the manager: it keeps the state page's generation as
+ * a real one does, answers questions with known figures, and misbehaves when
+ * it is told to: the u64 at the start of the guest's region, which the test
+ * writes, is an order of helper_fake_worker.h.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "common/fdpass.h"
+#include "common/util.h"
+#include "common/worker_link.h"
+#include "helper_fake_worker.h"
+
+static union worker_message message;
+static struct vgpu_limits limits;
+static struct worker_state *state;
+static volatile uint64_t *order;
+static int fds[FDPASS_MAX];
+static uint64_t frames;
+
+static void say(const void *answer, const int *passed, size_t count)
+{
+	if (worker_link_send(WORKER_LINK_FD, answer, passed, count) < 0)
+		_exit(10);
+}
+
+static int picture(size_t size, uint32_t head, bool sealed)
+{
+	int fd = memfd_create("fake-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint32_t *pixels;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		_exit(11);
+	pixels = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (pixels == MAP_FAILED)
+		_exit(12);
+	for (size_t i = 0; i < size / 4; i++)
+		pixels[i] = FAKE_PIXEL(head, i);
+	munmap(pixels, size);
+	if (sealed && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+					     F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		_exit(13);
+	return fd;
+}
+
+static void screenshot(void)
+{
+	struct worker_screenshot_done done = {
+		.header = { WORKER_SCREENSHOT_DONE, message.header.cookie },
+		.width = FAKE_WIDTH, .height = FAKE_HEIGHT,
+		.stride = FAKE_WIDTH * 4, .frame = 7,
+	};
+	uint32_t head = message.screenshot.head;
+	int fd;
+
+	if (head == FAKE_DARK_HEAD) {
+		done = (struct worker_screenshot_done){
+			.header = done.header, .error = ENODATA };
+		say(&done, NULL, 0);
+		return;
+	}
+	fd = picture((size_t)done.stride * done.height /
+		     (*order == FAKE_SHORT_PICTURE ? 2 : 1), head,
+		     *order != FAKE_UNSEALED_PICTURE);
+	say(&done, &fd, 1);
+	close(fd);
+}
+
+static void query(void)
+{
+	struct worker_query_done done = {
+		.header = { WORKER_QUERY_DONE, message.header.cookie },
+		.state = PVGPU_STATE_ATTACHED,
+		.generation = state->generation,
+		.guest_os = PVGPU_GUEST_LINUX,
+		.driver_version = 0x00000001,
+		.resources = 3, .messages = 40, .refused = 2,
+		.window_used = 8u << 20, .window_peak = 9u << 20,
+	};
+
+	strcpy(done.driver_name, "pvgpu\x1b[31m");
+	strcpy(done.os_name, "Linux");
+	done.heads[0] = (struct worker_head_state){
+		.active = 1, .width = FAKE_WIDTH, .height = FAKE_HEIGHT,
+		.refresh = 60000, .frames = ++frames,
+	};
+	if (*order == FAKE_WRONG_COOKIE)
+		done.header.cookie += 1000;
+	if (*order == FAKE_SILENT)
+		return;
+	say(&done, NULL, 0);
+}
+
+static void obey(void)
+{
+	static const char junk[] = "this is no message of a worker";
+
+	switch (*order) {
+	case FAKE_CRASH:
+		signal(SIGSEGV, SIG_DFL);
+		raise(SIGSEGV);
+		break;
+	case FAKE_EXIT:
+		_exit(7);
+	case FAKE_JUNK:
+		if (write(WORKER_LINK_FD, junk, sizeof(junk)) < 0)
+			_exit(14);
+		pause();
+		break;
+	case FAKE_DEAF:
+		close(WORKER_LINK_FD);
+		pause();
+		break;
+	}
+}
+
+/* Only what it was given may be open: 0 to 3 and what INIT brings. */
+static void check_descriptors(void)
+{
+	for (int fd = WORKER_LINK_FD + 1; fd < 64; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			_exit(20);
+}
+
+int main(void)
+{
+	struct worker_ready ready = { .header.op = WORKER_READY };
+	struct pollfd polls[2];
+	struct window_layout layout;
+	size_t count = 0;
+	uint64_t value;
+
+	check_descriptors();
+	if (worker_link_receive(WORKER_LINK_FD, &message, fds, &count) <= 0 ||
+	    message.header.op != WORKER_INIT ||
+	    message.init.version != WORKER_LINK_VERSION)
+		_exit(21);
+	limits = message.init.limits;
+	if (window_layout(&layout, &limits))
+		_exit(22);
+	state = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
+	order = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0],
+		     (off_t)layout.guest_offset);
+	if (state == MAP_FAILED || order == MAP_FAILED)
+		_exit(23);
+	state->generation++;
+	obey();
+	say(&ready, NULL, 0);
+	/* Tells the guest's side that a worker is there. */
+	value = 1;
+	if (write(fds[2 + WINDOW_VECTORS], &value, sizeof(value)) < 0)
+		_exit(24);
+	for (;;) {
+		polls[0] = (struct pollfd){ WORKER_LINK_FD, POLLIN, 0 };
+		polls[1] = (struct pollfd){ fds[2], POLLIN, 0 };
+		if (poll(polls, 2, -1) < 0)
+			_exit(25);
+		if (polls[1].revents &&
+		    read(fds[2], &value, sizeof(value)) > 0)
+			obey();
+		if (!polls[0].revents)
+			continue;
+		if (worker_link_receive(WORKER_LINK_FD, &message, &fds[16],
+					&count) <= 0)
+			_exit(0);
+		if (message.header.op == WORKER_QUERY)
+			query();
+		else if (message.header.op == WORKER_SCREENSHOT)
+			screenshot();
+	}
+}

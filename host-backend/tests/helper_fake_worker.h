@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What a test can tell the fake worker, and what it shows. */
+#ifndef PVGPU_HELPER_FAKE_WORKER_H
+#define PVGPU_HELPER_FAKE_WORKER_H
+
+/* At the start of the guest's region, read at start and at each doorbell 0. */
+enum fake_order {
+	FAKE_BEHAVE,
+	FAKE_CRASH,			/* SIGSEGV */
+	FAKE_EXIT,			/* status 7 */
+	FAKE_JUNK,			/* a message that is none */
+	FAKE_DEAF,			/* closes its socket, lives on */
+	FAKE_SILENT,			/* never answers a query */
+	FAKE_WRONG_COOKIE,
+	FAKE_SHORT_PICTURE,
+	FAKE_UNSEALED_PICTURE,
+};
+
+#define FAKE_WIDTH	64u
+#define FAKE_HEIGHT	48u
+#define FAKE_DARK_HEAD	1u
+#define FAKE_PIXEL(head, i) ((uint32_t)(head) << 20 | (uint32_t)(i))
+
+#endif
