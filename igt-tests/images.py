@@ -72,6 +72,10 @@ mount --move /dev /new/dev
 mount --move /proc /new/proc
 mount --move /sys /new/sys
 mkdir -p /new/dev/pts /new/dev/shm /new/host
+ln -s /proc/self/fd /new/dev/fd
+ln -s /proc/self/fd/0 /new/dev/stdin
+ln -s /proc/self/fd/1 /new/dev/stdout
+ln -s /proc/self/fd/2 /new/dev/stderr
 mount -t devpts devpts /new/dev/pts
 mount -t tmpfs shm /new/dev/shm
 mount -t tmpfs run /new/run
@@ -83,7 +87,7 @@ cp /new/host/bin/* /new/usr/local/bin/
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 exec switch_root /new /usr/local/bin/pvgpu-agent
 """
-INIT_APPLETS = "sh mount insmod mkdir usleep cp switch_root"
+INIT_APPLETS = "sh mount insmod mkdir ln usleep cp switch_root"
 
 # The host needs neither the image's own initrd nor the time that it takes.
 NO_INITRAMFS = """chroot "$1" dpkg-divert --quiet --local --no-rename \
