@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The device and what its files offer each other. One section a file; each
+ * subsystem's state is a struct inside struct pvgpu_card.
+ *
+ * Order of locks, outermost first:
+ *   modeset locks > reservation locks > kms.lock > pvgpu_bo.lock >
+ *   channel.submit_lock > vram.lock > link.lock, channel.lock (both irq-safe,
+ *   never nested)
+ */
+#ifndef PVGPU_DRV_H
+#define PVGPU_DRV_H
+
+#include "pvgpu_compat.h"
+
+#include <client/client.h>
+
+#define PVGPU_NAME		"pvgpu"
+#define PVGPU_DESC		"pvgpu paravirtual GPU"
+#define PVGPU_DATE		"20261122"
+#define PVGPU_MAJOR		0
+#define PVGPU_MINOR		1
+#define PVGPU_PATCH		0
+
+/* A host that has not answered a control request by then is lost. */
+#define PVGPU_CALL_TIMEOUT	(5 * HZ)
+#define PVGPU_MAX_SIDE		16384u	/* of a framebuffer, pixels */
+
+struct pvgpu_card;
+
+/* ------------------------------------------------------------ pvgpu_pci.c */
+
+/** struct pvgpu_vector - one interrupt vector, as the handler's argument */
+struct pvgpu_vector {
+	struct pvgpu_card *pvgpu;
+	u32 index;
+	int irq;
+};
+
+/** struct pvgpu_transport - the window and its doorbells */
+struct pvgpu_transport {
+	/** @doorbell: register for (peer << 16 | vector); until unplug */
+	void __iomem *doorbell;
+	/** @window: cached mapping of all of the window; as long as the device */
+	u8 *window;
+	/** @bus: physical address of the window */
+	phys_addr_t bus;
+	/** @size: bytes of the window */
+	u64 size;
+	/** @vectors: interrupt vectors that we got; the last serves the rest */
+	struct pvgpu_vector vectors[PVGPU_MAX_VECTORS];
+	u32 num_vectors;
+};
+
+void pvgpu_transport_ring(struct pvgpu_card *pvgpu, u32 vector);
+int pvgpu_pci_register(void);
+void pvgpu_pci_unregister(void);
+
+/* ----------------------------------------------------------- pvgpu_link.c */
+
+/** struct pvgpu_request - one control message and what becomes of it */
+struct pvgpu_request {
+	/** @entry: in link.requests while it is under way; link.lock */
+	struct list_head entry;
+	struct completion done;
+	/** @reply: where the completion goes, cut to @reply_size; may be NULL */
+	void *reply;
+	u32 reply_size;
+	u32 cookie;
+	/** @status: PVGPU_STATUS_*, valid where @error is 0 */
+	u32 status;
+	u32 detail;
+	/** @error: 0 or -errno of the link */
+	int error;
+	/** @orphan: nobody waits: freed when it ends, bad ends reset */
+	bool orphan;
+};
+
+/** struct pvgpu_link - attachment, control queue and event queue */
+struct pvgpu_link {
+	struct pvgpu_client client;
+	/** @lock: protects both sides of queues control and event, @requests,
+	 * @up, @cookie, @pending_heads; taken in the interrupt handler
+	 */
+	spinlock_t lock;
+	/** @up: attached; false from the first sign of trouble */
+	bool up;
+	/** @stopped: suspended or going away; no reset is started */
+	bool stopped;
+	struct list_head requests;
+	u32 cookie;
+	/** @pending_heads: heads whose state changed on the host */
+	u32 pending_heads;
+	/** @wait: for room in the control queue */
+	wait_queue_head_t wait;
+	/** @kick: any interrupt of vector 0, for the attach */
+	struct completion kick;
+	struct workqueue_struct *wq;
+	struct delayed_work reset_work;
+	struct work_struct event_work;
+	/** @reset_lock: one attach or detach at a time */
+	struct mutex reset_lock;
+	/** @backoff: until the next attempt to attach, ms; 0 after a success */
+	unsigned int backoff;
+	/** @scratch: what was taken last from a ring; @lock */
+	u64 scratch[PVGPU_MESSAGE_MAX / sizeof(u64)];
+	/* Statistics for debugfs; no lock. */
+	unsigned long interrupts, doorbells, calls, failures, resets;
+};
+
+int pvgpu_link_init(struct pvgpu_card *pvgpu);
+/* Attaches; 0, -EPERM if the host refuses this guest, -EIO (a retry is then
+ * scheduled). Replays heads, channels and heads' state. May sleep.
+ */
+int pvgpu_link_start(struct pvgpu_card *pvgpu);
+/* Detaches and lets nothing run any more. May sleep. */
+void pvgpu_link_stop(struct pvgpu_card *pvgpu);
+/* Something is wrong with the host: everybody who waits gets -EIO, and the
+ * reset work attaches again. Any context.
+ */
+void pvgpu_link_fail(struct pvgpu_card *pvgpu);
+bool pvgpu_link_up(struct pvgpu_card *pvgpu);
+u32 pvgpu_link_generation(struct pvgpu_card *pvgpu);
+irqreturn_t pvgpu_link_interrupt(struct pvgpu_card *pvgpu, u32 vector);
+
+/* Puts a message and publishes it; waits for room. 0 or -errno. With
+ * req->orphan the request must be kmalloc'ed and is the link's on success.
+ */
+int pvgpu_link_submit(struct pvgpu_card *pvgpu, struct pvgpu_request *req,
+		      void *message, u32 length);
+/* Waits for a request of the former; 0 or -errno of link or status. */
+int pvgpu_link_wait(struct pvgpu_card *pvgpu, struct pvgpu_request *req);
+void pvgpu_request_init(struct pvgpu_request *req, void *reply, u32 size);
+/* Both, for one that does not go on in between. */
+int pvgpu_link_call(struct pvgpu_card *pvgpu, void *message, u32 length,
+		    void *reply, u32 reply_size);
+int pvgpu_status_to_errno(u32 status);
+void pvgpu_msg_init(void *message, u32 opcode);
+
+/* ----------------------------------------------------------- pvgpu_vram.c */
+
+/** struct pvgpu_vram - the allocator of VRAM */
+struct pvgpu_vram {
+	/** @lock: protects all below */
+	struct mutex lock;
+	struct drm_mm mm;
+	u64 size, used, peak;
+	unsigned long objects;
+};
+
+/** struct pvgpu_block - one extent of an allocation */
+struct pvgpu_block {
+	struct drm_mm_node node;	/* in bytes from the start of VRAM */
+	u64 start;			/* of it in the allocation, bytes */
+};
+
+/** struct pvgpu_extents - an allocation; immutable while it lives */
+struct pvgpu_extents {
+	struct pvgpu_block **blocks;
+	u32 count;
+	u64 size;
+};
+
+int pvgpu_vram_init(struct pvgpu_card *pvgpu);
+/* size is a multiple of a page. -ENOMEM: VRAM is full; -ENOSPC: it is in more
+ * pieces than a resource may have.
+ */
+int pvgpu_vram_alloc(struct pvgpu_card *pvgpu, struct pvgpu_extents *ext,
+		     u64 size);
+void pvgpu_vram_free(struct pvgpu_card *pvgpu, struct pvgpu_extents *ext);
+/* Offset in VRAM of byte `at`, and how many bytes follow it in one piece. */
+u64 pvgpu_vram_offset(const struct pvgpu_extents *ext, u64 at, u64 *ret_run);
+void *pvgpu_vram_address(struct pvgpu_card *pvgpu, u64 offset);
+void pvgpu_vram_clear(struct pvgpu_card *pvgpu, const struct pvgpu_extents *ext);
+void pvgpu_vram_write(struct pvgpu_card *pvgpu, const struct pvgpu_extents *ext,
+		      u64 at, const struct iosys_map *from, size_t offset, size_t size);
+
+/* ------------------------------------------------ pvgpu_gem.c, _prime.c */
+
+/** struct pvgpu_bo - a buffer object: VRAM, and its resource on the host */
+struct pvgpu_bo {
+	struct drm_gem_object base;
+	struct pvgpu_extents vram;
+	/** @lock: protects all below */
+	struct mutex lock;
+	/** @resource: its name on the host; 0 before the first use */
+	u32 resource;
+	/** @generation: of the attachment that knows @resource */
+	u32 generation;
+	/** @vmap: address of all of it, while @vmap_users */
+	void *vmap;
+	unsigned int vmap_users;
+	/** @foreign_map: an imported buffer, while @foreign_users; @vram is its
+	 * shadow. @foreign_copied: the shadow was filled once.
+	 */
+	struct iosys_map foreign_map;
+	unsigned int foreign_users;
+	bool foreign_copied;
+};
+
+#define to_pvgpu_bo(gem) container_of(gem, struct pvgpu_bo, base)
+
+struct pvgpu_bo *pvgpu_bo_create(struct pvgpu_card *pvgpu, u64 size,
+				 struct dma_resv *resv, bool clear);
+int pvgpu_gem_dumb_create(struct drm_file *file, struct drm_device *drm,
+			  struct drm_mode_create_dumb *args);
+/* The host knows this object in this generation, under *ret_name. -EIO: the
+ * link is down; -ENOSPC, -ENOMEM: a limit of the host.
+ */
+int pvgpu_bo_resource(struct pvgpu_bo *bo, u32 *ret_name);
+static inline bool pvgpu_bo_foreign(struct pvgpu_bo *bo)
+{
+	return bo->base.import_attach;
+}
+
+struct dma_buf *pvgpu_prime_export(struct drm_gem_object *obj, int flags);
+struct drm_gem_object *pvgpu_prime_import(struct drm_device *drm,
+					  struct dma_buf *dma_buf);
+int pvgpu_prime_mmap_foreign(struct pvgpu_bo *bo, struct vm_area_struct *vma);
+void pvgpu_prime_release_foreign(struct pvgpu_bo *bo);
+/* Keeps a foreign buffer mapped for the processor, to copy from in a commit. */
+int pvgpu_prime_pin_foreign(struct pvgpu_bo *bo);
+void pvgpu_prime_unpin_foreign(struct pvgpu_bo *bo);
+/* Copies rows of a pinned foreign buffer to its shadow. */
+void pvgpu_prime_sync_begin(struct pvgpu_bo *bo);
+void pvgpu_prime_sync_rows(struct pvgpu_bo *bo, u64 offset, u32 stride,
+			   u32 row_bytes, u32 rows);
+void pvgpu_prime_sync_end(struct pvgpu_bo *bo);
+
+/* --------------------------------- pvgpu_kms.c, _crtc, _plane, _connector */
+
+/** struct pvgpu_plane_shown - a plane as the host was told */
+struct pvgpu_plane_shown {
+	struct pvgpu_bo *bo;		/* a reference, or NULL: off */
+	struct pvgpu_commit_plane wire;	/* resource is filled in when sent */
+};
+
+#define PVGPU_PRIMARY	0
+#define PVGPU_CURSOR	1
+#define PVGPU_PLANES	2
+
+/** struct pvgpu_head_shown - a head as the host was told; kms.lock */
+struct pvgpu_head_shown {
+	bool active;
+	struct pvgpu_mode mode;
+	u64 frame;
+	struct pvgpu_plane_shown planes[PVGPU_PLANES];
+};
+
+/** struct pvgpu_vblank - the timer that ticks at a mode's exact rate */
+struct pvgpu_vblank {
+	struct hrtimer timer;
+	/** @lock: protects @enabled and starting @timer; irq-safe, innermost */
+	spinlock_t lock;
+	bool enabled;
+	/** @base: of tick 0; fixed while vblanks are on, like the rest */
+	ktime_t base;
+	/** @frame: clock cycles a frame, in millionths of @clock's unit */
+	u64 frame;
+	u32 clock;			/* kHz */
+};
+
+/** struct pvgpu_head - a head: its KMS objects and what is plugged in */
+struct pvgpu_head {
+	struct pvgpu_card *pvgpu;
+	u32 index;
+	struct drm_crtc *crtc;
+	struct drm_plane *planes[PVGPU_PLANES];
+	struct drm_connector connector;
+	struct pvgpu_vblank vblank;
+	struct pvgpu_head_shown shown;
+	/** @plug_lock: protects what follows */
+	struct mutex plug_lock;
+	bool connected;
+	u32 serial, width, height, refresh;
+	u8 *edid;
+	u32 edid_size;
+};
+
+/** struct pvgpu_plane - a plane, and where it is */
+struct pvgpu_plane {
+	struct drm_plane base;
+	struct pvgpu_head *head;
+	u32 index;			/* PVGPU_PRIMARY, PVGPU_CURSOR */
+};
+
+/** struct pvgpu_crtc - a CRTC, and where it is */
+struct pvgpu_crtc {
+	struct drm_crtc base;
+	struct pvgpu_head *head;
+};
+
+#define to_pvgpu_plane(plane) container_of(plane, struct pvgpu_plane, base)
+#define to_pvgpu_crtc(crtc) container_of(crtc, struct pvgpu_crtc, base)
+
+/** struct pvgpu_kms - mode setting over all heads */
+struct pvgpu_kms {
+	/** @lock: the order in which the host sees commits, and every head's
+	 * @shown, which is what the host has or will have after a reset
+	 */
+	struct mutex lock;
+	/** @message: COMMIT being built; message_max bytes; @lock */
+	void *message;
+	/** @budget: atomic object: pixels of all heads, order of modesets */
+	struct drm_private_obj budget;
+	u32 heads;
+	unsigned long commits, refused;
+};
+
+int pvgpu_kms_init(struct pvgpu_card *pvgpu);
+/* Tells a host that knows nothing what all heads show. 0 or -errno. */
+int pvgpu_kms_replay(struct pvgpu_card *pvgpu);
+/* One plane outside an atomic commit; does not wait unless `wait`. */
+void pvgpu_kms_update_plane(struct pvgpu_plane *plane, bool wait);
+void pvgpu_plane_wire(struct drm_plane_state *state,
+		      struct pvgpu_commit_plane *ret_wire);
+int pvgpu_plane_init(struct pvgpu_head *head, u32 index);
+int pvgpu_crtc_init(struct pvgpu_head *head);
+int pvgpu_connector_init(struct pvgpu_head *head);
+/* Asks the host what is plugged into the head; true if it changed. */
+bool pvgpu_connector_query(struct pvgpu_head *head);
+
+/* --------------------------------------------------------- pvgpu_vblank.c */
+
+int pvgpu_vblank_init(struct pvgpu_head *head);
+void pvgpu_vblank_start(struct pvgpu_head *head, const struct drm_display_mode *mode);
+void pvgpu_vblank_stop(struct pvgpu_head *head);
+int pvgpu_vblank_enable(struct drm_crtc *crtc);
+void pvgpu_vblank_disable(struct drm_crtc *crtc);
+bool pvgpu_vblank_timestamp(struct drm_crtc *crtc, int *max_error, ktime_t *time,
+			    bool in_vblank_irq);
+
+/* ----------------------------------------------- pvgpu_channel.c, _fence.c */
+
+/** struct pvgpu_channel - the kernel's copy channel */
+struct pvgpu_channel {
+	struct pvgpu_card *pvgpu;
+	u32 id;				/* 0: the host offers none */
+	/** @submit_lock: order of submissions; protects @next, @open */
+	struct mutex submit_lock;
+	/** @next: fence value of the next batch in this generation */
+	u64 next;
+	/** @lock: protects both sides of the queue and @fences; irq-safe */
+	spinlock_t lock;
+	bool open;
+	/** @fences: not yet signalled, in order */
+	struct list_head fences;
+	u64 context;
+	u64 seqno;
+	wait_queue_head_t wait;
+	u64 scratch[PVGPU_MESSAGE_MAX / sizeof(u64)];
+	unsigned long batches, failed;
+};
+
+/** struct pvgpu_fence_obj - a batch's dma_fence */
+struct pvgpu_fence_obj {
+	struct dma_fence base;
+	spinlock_t lock;		/* of base */
+	struct list_head entry;		/* in channel.fences; a reference */
+	u64 value;			/* of the channel's counter */
+};
+
+int pvgpu_channel_init(struct pvgpu_card *pvgpu);
+int pvgpu_channel_open(struct pvgpu_card *pvgpu);
+/* The generation is over: all its fences signal -EIO. Any context. */
+void pvgpu_channel_fail(struct pvgpu_card *pvgpu);
+void pvgpu_channel_interrupt(struct pvgpu_card *pvgpu, u32 vector);
+/* Submits a batch of class COPY, whose fence value is filled in. Returns a
+ * reference to its fence, or an error.
+ */
+struct dma_fence *pvgpu_channel_submit(struct pvgpu_card *pvgpu,
+				       struct pvgpu_submit *submit, u32 length);
+void pvgpu_fence_init(struct pvgpu_channel *channel, struct pvgpu_fence_obj *fence);
+
+/* ------------------------------------------ pvgpu_ioctl.c, _debugfs.c */
+
+int pvgpu_ioctl_copy(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_fill(struct drm_device *drm, void *data, struct drm_file *file);
+void pvgpu_debugfs_init(struct drm_minor *minor);
+
+/* ------------------------------------------------------------ pvgpu_drv.c */
+
+/* Allocates the card on a parent that a transport has found to be one. */
+struct pvgpu_card *pvgpu_create(struct device *parent);
+/* Brings it up, once the transport maps the window and interrupts. */
+int pvgpu_start(struct pvgpu_card *pvgpu);
+/* Takes it away; files that are still open get -ENODEV from here on. */
+void pvgpu_stop(struct pvgpu_card *pvgpu);
+
+/** struct pvgpu_card - one vGPU */
+struct pvgpu_card {
+	struct drm_device drm;
+	struct pvgpu_transport transport;
+	struct pvgpu_link link;
+	struct pvgpu_vram vram;
+	/** @names: resource names in use */
+	struct ida names;
+	struct pvgpu_kms kms;
+	struct pvgpu_channel channel;
+	struct pvgpu_head heads[PVGPU_MAX_HEADS];
+};
+
+#define to_pvgpu(d) container_of(d, struct pvgpu_card, drm)
+
+#endif

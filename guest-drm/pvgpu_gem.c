@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Buffer objects: VRAM with a GEM handle. User mappings are by page frame
+ * number and cached, kernel mappings the window itself or a vmap of its pages.
+ * An object gets a name on the host (a LINEAR resource) when a plane or a
+ * batch first needs one; after a reset it gets one again in the same way. The
+ * name goes before the extents are free for others.
+ */
+#include "pvgpu_drv.h"
+
+/* Pages that one fault maps, where they are contiguous in the mapping. */
+#define FAULT_PAGES	512
+
+/* ------------------------------------------------- the host's resource */
+
+static int resource_back(struct pvgpu_card *pvgpu, struct pvgpu_bo *bo)
+{
+	u32 room = (pvgpu->link.client.device.message_max - sizeof(struct pvgpu_resource_back)) /
+		   sizeof(struct pvgpu_extent);
+	struct pvgpu_resource_back *back;
+	u32 sent, count, i;
+	int ret = 0;
+
+	room = min(room, bo->vram.count);
+	back = kzalloc(sizeof(*back) + room * sizeof(struct pvgpu_extent), GFP_KERNEL);
+	if (!back)
+		return -ENOMEM;
+	for (sent = 0; sent < bo->vram.count && !ret; sent += count) {
+		struct pvgpu_extent *extents = (void *)(back + 1);
+
+		count = min(room, bo->vram.count - sent);
+		for (i = 0; i < count; i++) {
+			const struct drm_mm_node *node = &bo->vram.blocks[sent + i]->node;
+
+			extents[i].offset = pvgpu_cpu_to_le64(node->start);
+			extents[i].length = pvgpu_cpu_to_le64(node->size);
+		}
+		pvgpu_msg_init(back, PVGPU_OP_RESOURCE_BACK);
+		back->resource = pvgpu_cpu_to_le32(bo->resource);
+		back->count = pvgpu_cpu_to_le32(count);
+		ret = pvgpu_link_call(pvgpu, back, sizeof(*back) + count * sizeof(*extents),
+				      NULL, 0);
+	}
+	kfree(back);
+	return ret;
+}
+
+static int resource_destroy(struct pvgpu_card *pvgpu, struct pvgpu_bo *bo)
+{
+	struct pvgpu_resource_destroy destroy = {
+		.resource = pvgpu_cpu_to_le32(bo->resource),
+	};
+
+	pvgpu_msg_init(&destroy, PVGPU_OP_RESOURCE_DESTROY);
+	return pvgpu_link_call(pvgpu, &destroy, sizeof(destroy), NULL, 0);
+}
+
+int pvgpu_bo_resource(struct pvgpu_bo *bo, u32 *ret_name)
+{
+	struct pvgpu_card *pvgpu = to_pvgpu(bo->base.dev);
+	struct pvgpu_resource_create create = {
+		.kind = pvgpu_cpu_to_le32(PVGPU_RESOURCE_LINEAR),
+		.size = pvgpu_cpu_to_le64(bo->base.size),
+	};
+	u32 generation;
+	int ret = 0;
+
+	mutex_lock(&bo->lock);
+	if (!pvgpu_link_up(pvgpu)) {
+		ret = -EIO;
+		goto out;
+	}
+	generation = pvgpu_link_generation(pvgpu);
+	if (bo->resource && bo->generation == generation)
+		goto out;
+	if (!bo->resource) {
+		ret = ida_alloc_range(&pvgpu->names, 1,
+				      pvgpu->link.client.device.max_resources, GFP_KERNEL);
+		if (ret < 0)
+			goto out;
+		bo->resource = ret;
+	}
+	pvgpu_msg_init(&create, PVGPU_OP_RESOURCE_CREATE);
+	create.resource = pvgpu_cpu_to_le32(bo->resource);
+	ret = pvgpu_link_call(pvgpu, &create, sizeof(create), NULL, 0);
+	if (!ret) {
+		ret = resource_back(pvgpu, bo);
+		if (ret && ret != -EIO)
+			resource_destroy(pvgpu, bo);
+	}
+	bo->generation = ret ? 0 : generation;
+out:
+	if (!ret && ret_name)
+		*ret_name = bo->resource;
+	mutex_unlock(&bo->lock);
+	return ret;
+}
+
+/* ------------------------------------------------------ object functions */
+
+static void pvgpu_gem_free(struct drm_gem_object *obj)
+{
+	struct pvgpu_card *pvgpu = to_pvgpu(obj->dev);
+	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
+
+	if (bo->resource) {
+		/* A name of an older generation is gone already, and so is one
+		 * whose destruction fails: with it goes the generation.
+		 */
+		if (bo->generation && bo->generation == pvgpu_link_generation(pvgpu) &&
+		    pvgpu_link_up(pvgpu))
+			resource_destroy(pvgpu, bo);
+		ida_free(&pvgpu->names, bo->resource);
+	}
+	if (bo->vmap && bo->vram.count > 1)
+		vunmap(bo->vmap);
+	if (pvgpu_bo_foreign(bo))
+		pvgpu_prime_release_foreign(bo);
+	drm_gem_object_release(obj);
+	pvgpu_vram_free(pvgpu, &bo->vram);
+	mutex_destroy(&bo->lock);
+	kfree(bo);
+}
+
+static vm_fault_t pvgpu_gem_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct drm_gem_object *obj = vma->vm_private_data;
+	struct pvgpu_card *pvgpu = to_pvgpu(obj->dev);
+	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
+	u64 base = pvgpu->transport.bus + pvgpu->link.client.device.vram_offset;
+	/* The page in the object that the mapping starts with. */
+	unsigned long first = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	unsigned long address, end;
+	vm_fault_t ret;
+	int idx;
+
+	if (!drm_dev_enter(obj->dev, &idx))
+		return VM_FAULT_SIGBUS;
+	/* The page that is needed, then its neighbours as far as that is free. */
+	address = vmf->address & PAGE_MASK;
+	end = min(vma->vm_end, ALIGN(address + 1, FAULT_PAGES * PAGE_SIZE));
+	ret = VM_FAULT_SIGBUS;
+	while (address < end) {
+		u64 at = (u64)(first + ((address - vma->vm_start) >> PAGE_SHIFT)) << PAGE_SHIFT;
+		vm_fault_t more;
+		u64 run, offset;
+
+		if (at >= obj->size)
+			break;
+		offset = pvgpu_vram_offset(&bo->vram, at, &run);
+		more = VM_FAULT_NOPAGE;
+		for (; run && address < end; run -= PAGE_SIZE, offset += PAGE_SIZE) {
+			more = vmf_insert_pfn(vma, address, PHYS_PFN(base + offset));
+			if (ret == VM_FAULT_SIGBUS)
+				ret = more;
+			if (more != VM_FAULT_NOPAGE)
+				break;
+			address += PAGE_SIZE;
+		}
+		if (more != VM_FAULT_NOPAGE)
+			break;
+	}
+	drm_dev_exit(idx);
+	return ret;
+}
+
+static const struct vm_operations_struct pvgpu_gem_vm_ops = {
+	.fault = pvgpu_gem_fault,
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+};
+
+static int pvgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
+
+	if (pvgpu_bo_foreign(bo))
+		return pvgpu_prime_mmap_foreign(bo, vma);
+	/* A private writable mapping would need pages to copy. */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+		return -EINVAL;
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	/* Cached, as vm_get_page_prot() has it: the host's memory is. */
+	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
+	return 0;
+}
+
+static void *bo_map_pages(struct pvgpu_card *pvgpu, struct pvgpu_bo *bo)
+{
+	u64 base = pvgpu->transport.bus + pvgpu->link.client.device.vram_offset;
+	unsigned int count = bo->base.size >> PAGE_SHIFT, i;
+	unsigned long *pfns;
+	void *address;
+
+	pfns = kvmalloc_array(count, sizeof(*pfns), GFP_KERNEL);
+	if (!pfns)
+		return NULL;
+	for (i = 0; i < count; i++)
+		pfns[i] = PHYS_PFN(base + pvgpu_vram_offset(&bo->vram, (u64)i << PAGE_SHIFT,
+							     NULL));
+	address = pvgpu_vmap_pfns(pfns, count);
+	kvfree(pfns);
+	return address;
+}
+
+static int pvgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct pvgpu_card *pvgpu = to_pvgpu(obj->dev);
+	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
+	int ret = 0;
+
+	if (pvgpu_bo_foreign(bo))
+		return dma_buf_vmap(obj->import_attach->dmabuf, map);
+	mutex_lock(&bo->lock);
+	if (!bo->vmap) {
+		if (bo->vram.count == 1)
+			bo->vmap = pvgpu_vram_address(pvgpu, bo->vram.blocks[0]->node.start);
+		else
+			bo->vmap = bo_map_pages(pvgpu, bo);
+	}
+	if (bo->vmap) {
+		bo->vmap_users++;
+		iosys_map_set_vaddr(map, bo->vmap);
+	} else {
+		ret = -ENOMEM;
+	}
+	mutex_unlock(&bo->lock);
+	return ret;
+}
+
+static void pvgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
+
+	if (pvgpu_bo_foreign(bo)) {
+		dma_buf_vunmap(obj->import_attach->dmabuf, map);
+		return;
+	}
+	mutex_lock(&bo->lock);
+	if (!--bo->vmap_users) {
+		if (bo->vram.count > 1)
+			vunmap(bo->vmap);
+		bo->vmap = NULL;
+	}
+	mutex_unlock(&bo->lock);
+}
+
+static void pvgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
+				 const struct drm_gem_object *obj)
+{
+	const struct pvgpu_bo *bo = container_of(obj, struct pvgpu_bo, base);
+
+	drm_printf_indent(p, indent, "resource=%u\n", bo->resource);
+	drm_printf_indent(p, indent, "extents=%u\n", bo->vram.count);
+}
+
+static const struct drm_gem_object_funcs pvgpu_gem_funcs = {
+	.free = pvgpu_gem_free,
+	.export = pvgpu_prime_export,
+	.vmap = pvgpu_gem_vmap,
+	.vunmap = pvgpu_gem_vunmap,
+	.mmap = pvgpu_gem_mmap,
+	.vm_ops = &pvgpu_gem_vm_ops,
+	.print_info = pvgpu_gem_print_info,
+};
+
+struct pvgpu_bo *pvgpu_bo_create(struct pvgpu_card *pvgpu, u64 size, struct dma_resv *resv,
+				 bool clear)
+{
+	struct pvgpu_bo *bo;
+	int ret;
+
+	size = PAGE_ALIGN(size);
+	if (!size)
+		return ERR_PTR(-EINVAL);
+	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+	ret = pvgpu_vram_alloc(pvgpu, &bo->vram, size);
+	if (ret) {
+		kfree(bo);
+		return ERR_PTR(ret);
+	}
+	mutex_init(&bo->lock);
+	bo->base.funcs = &pvgpu_gem_funcs;
+	bo->base.resv = resv;
+	drm_gem_private_object_init(&pvgpu->drm, &bo->base, size);
+	if (clear)
+		pvgpu_vram_clear(pvgpu, &bo->vram);
+	return bo;
+}
+
+int pvgpu_gem_dumb_create(struct drm_file *file, struct drm_device *drm,
+			  struct drm_mode_create_dumb *args)
+{
+	u64 pitch = ALIGN((u64)args->width * DIV_ROUND_UP(args->bpp, 8), 64);
+	struct pvgpu_bo *bo;
+	int ret;
+
+	if (!pitch || !args->height || pitch > U32_MAX ||
+	    pitch > div_u64(S64_MAX, args->height))
+		return -EINVAL;
+	bo = pvgpu_bo_create(to_pvgpu(drm), pitch * args->height, NULL, true);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	args->pitch = pitch;
+	args->size = bo->base.size;
+	ret = drm_gem_handle_create(file, &bo->base, &args->handle);
+	/* The handle holds the object now, or nobody does. */
+	drm_gem_object_put(&bo->base);
+	return ret;
+}
