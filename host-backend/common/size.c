@@ -73,7 +73,7 @@ const char *format_size(char out[SIZE_TEXT_MAX], uint64_t bytes)
 			 bytes >> (10 * unit), units[unit]);
 		return out;
 	}
-	tenths = (uint64_t)((double)bytes / (double)(1ull << (10 * unit)) * 10);
+	tenths = (bytes >> (10 * (unit - 1))) * 10 >> 10;
 	snprintf(out, SIZE_TEXT_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10,
 		 tenths % 10, units[unit]);
 	return out;
