@@ -69,7 +69,7 @@ HOST_TESTS := $(patsubst host-backend/tests/%.c,$(BUILD)/asan/bin/%,\
 HOST_HELPERS := $(patsubst host-backend/tests/%.c,$(BUILD)/asan/bin/%,\
 	$(wildcard host-backend/tests/helper_*.c))
 # Only test_worker_* is linked with the worker's files.
-$(filter %/test_worker_%,$(HOST_TESTS)): $(BUILD)/asan/host-backend/worker.a
+$(filter $(BUILD)/asan/bin/test_worker_%,$(HOST_TESTS)): $(BUILD)/asan/host-backend/worker.a
 $(HOST_TESTS) $(HOST_HELPERS): $(BUILD)/asan/bin/%: \
 		$(BUILD)/asan/host-backend/tests/%.o \
 		$(BUILD)/asan/host-backend/tests.a \

@@ -156,6 +156,8 @@ void attach_broken(struct worker *w, uint32_t queue)
 	if (w->attachment.state != PVGPU_STATE_ATTACHED)
 		return;
 	w->attachment.state = PVGPU_STATE_BROKEN;
+	for (uint32_t i = 0; i < w->limits.channels + 2; i++)
+		w->queues[i].pending = false;
 	pvgpu_store32(&shared->broken_queue, queue);
 	pvgpu_store32_release(&shared->state, PVGPU_STATE_BROKEN);
 	interrupt_all(w);

@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_set_prefix("pvgpu-worker");
-	/* The link is all that ends it in order, and then nothing is left to
-	 * be put away that the kernel does not. */
-	return serve(&w) == -EPIPE ? 0 : 1;
+	/* The link is all that ends it in order. What is left the kernel puts
+	 * away, and what would run at exit may need what is shut by now. */
+	_exit(serve(&w) == -EPIPE ? 0 : 1);
 }
