@@ -23,3 +23,6 @@ $(BUILD)/asan/tests/protocol/%: $(BUILD)/asan/protocol/tests/%.o \
 
 # The same files for every other system.
 CHECKS += protocol/ports/check.py
+
+# The models, and their broken variants.
+CHECKS += protocol/model/check.py
