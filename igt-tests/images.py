@@ -100,7 +100,8 @@ class ImageError(Exception):
 
 
 def say(text):
-    print(text, flush=True)
+    sys.stdout.write(text + "\n")      # whole lines, also from two threads
+    sys.stdout.flush()
 
 
 def key(suite):
@@ -328,6 +329,14 @@ def module(suite):
     """Builds build/module/SUITE/pvgpu.ko where sources or image have changed."""
     image = get(suite)
     out = BUILD / "module" / suite
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build_module(image, out)
+
+
+def build_module(image, out):
+    suite = image.suite
     state = hashlib.sha256(str(image.path).encode())
     for path in source_files():
         state.update(str(path).encode() + (TREE / path).read_bytes())
@@ -336,7 +345,6 @@ def module(suite):
         return
     start = time.time()
     say(f"module {suite}: building pvgpu.ko for Linux {image.version}")
-    out.mkdir(parents=True, exist_ok=True)
     stamp.unlink(missing_ok=True)
     src = out / "src"
     shutil.rmtree(src, ignore_errors=True)
@@ -360,11 +368,17 @@ def main(argv):
     commands = {"image": get, "module": module}
     if len(argv) < 2 or argv[0] not in commands:
         sys.exit("usage: images.py image|module SUITE...   (suites: " + " ".join(SUITES) + ")")
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(commands[argv[0]], argv[1:]))
-    except ImageError as e:
-        sys.exit(f"images: {e}")
+    failed = []
+    def one(suite):
+        try:
+            commands[argv[0]](suite)
+        except ImageError as e:
+            failed.append(suite)
+            say(f"images: {e}")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(one, argv[1:]))
+    if failed:
+        sys.exit(f"images: failed for {' '.join(failed)}")
 
 
 if __name__ == "__main__":
