@@ -13,11 +13,8 @@ $(BUILD)/guest/pvgpu-%: igt-tests/guest/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -I/usr/include/libdrm -static -MF $@.d $< -o $@
 
-CHECK_DEPS += $(GUEST_TOOLS)
-ifneq ($(and $(wildcard guest-drm/pvgpu_drv.c),$(wildcard host-backend/*/main.c)),)
-CHECK_DEPS += modules
+CHECK_DEPS += $(GUEST_TOOLS) modules
 CHECKS     += $(sort $(wildcard igt-tests/tests/test_*.py))
-endif
 
 .PHONY: images module modules demo-ready vm-ready
 images: deps
