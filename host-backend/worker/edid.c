@@ -10,6 +10,7 @@
 #define DTD_MAX_PIXELS	4095u
 #define DTD_MAX_CLOCK	655350u		/* kHz */
 
+#define YEAR		2025		/* of the model */
 #define MM_PER_INCH_TENTHS 254u
 #define DOTS_PER_INCH	96u
 
@@ -58,9 +59,18 @@ static uint32_t line_rate(const struct timing *t)		/* Hz */
 	return (uint32_t)((uint64_t)t->clock * 1000 / (t->hactive + t->hblank));
 }
 
+/* The size of a picture with square dots; 0 where a base block, which counts
+ * up to 255 centimetres, cannot say it. */
 static uint32_t millimetres(uint32_t pixels)
 {
-	return (pixels * MM_PER_INCH_TENTHS / DOTS_PER_INCH + 5) / 10;
+	uint32_t mm = (pixels * MM_PER_INCH_TENTHS / DOTS_PER_INCH + 5) / 10;
+
+	return mm > 2550 ? 0 : mm;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
 }
 
 static void put16(uint8_t *at, uint32_t v)
@@ -80,10 +90,10 @@ static void checksum(uint8_t *block, uint32_t size)
 
 /* ---------------------------------------------------------- descriptors */
 
-static void detailed(uint8_t *d, const struct timing *t)
+/* The image is as large as the preferred mode makes it, in millimetres. */
+static void detailed(uint8_t *d, const struct timing *t, uint32_t w,
+		     uint32_t h)
 {
-	uint32_t w = millimetres(t->hactive), h = millimetres(t->vactive);
-
 	put16(d, t->clock / 10);
 	d[2] = (uint8_t)t->hactive;
 	d[3] = (uint8_t)t->hblank;
@@ -100,11 +110,6 @@ static void detailed(uint8_t *d, const struct timing *t)
 	d[13] = (uint8_t)h;
 	d[14] = (uint8_t)((w >> 8) << 4 | h >> 8);
 	d[17] = 0x1a;	/* digital separate sync, horizontal positive: CVT-RB */
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
 }
 
 /* What any mode within the limits may need, blanking of CVT and DMT modes
@@ -186,17 +191,51 @@ static void common_modes(uint8_t *edid, const struct vgpu_limits *l)
 	}
 }
 
-/* A DisplayID section of one type I timing, which has room for any mode. */
-static void display_id(uint8_t *block, const struct timing *t)
+/* A DisplayID section: what a display must say of itself, and one type I
+ * timing, which has room for any mode. */
+static void display_id(uint8_t *block, const uint8_t *base,
+		       const struct timing *t, uint32_t mm_w, uint32_t mm_h)
 {
 	uint8_t *section = block + 1, *d = section + 4;
 	uint32_t clock = t->clock / 10 - 1;
 
 	block[0] = 0x70;
 	section[0] = 0x13;
-	section[1] = 3 + 20;		/* bytes of data blocks */
-	section[2] = 0;			/* an extension: no product type */
+	section[1] = 4 * 3 + 12 + 12 + 10 + 20;	/* bytes of data blocks */
+	section[2] = 3;			/* a stand-alone display */
 	section[3] = 0;
+
+	d[0] = 0x00;			/* product identification */
+	d[1] = 0;
+	d[2] = 12;
+	memcpy(d + 3, "PVG", 3);
+	memcpy(d + 6, base + 10, 6);	/* product and serial numbers */
+	d[12] = 0xff;			/* of a model, */
+	d[13] = YEAR - 2000;
+	d[14] = 0;			/* its name is in the base block */
+
+	d += 15;
+	d[0] = 0x01;			/* display parameters */
+	d[1] = 0;
+	d[2] = 12;
+	put16(d + 3, mm_w * 10);
+	put16(d + 5, mm_h * 10);
+	put16(d + 7, t->hactive);
+	put16(d + 9, t->vactive);
+	d[12] = base[23];		/* gamma, in the same unit */
+	d[13] = t->hactive <= t->vactive ? 0 : (uint8_t)
+		least(t->hactive * 100 / t->vactive - 100, 255);
+	d[14] = 0x77;			/* 8 bits a colour, native and over all */
+
+	d += 15;
+	d[0] = 0x0f;			/* display interface */
+	d[1] = 0;
+	d[2] = 10;
+	d[3] = 0x90 | 1;		/* like DisplayPort, one lane */
+	d[4] = 0x10;
+	d[5] = 0x02;			/* RGB with 8 bits a colour */
+
+	d += 13;
 	d[0] = 0x03;			/* type I detailed timings */
 	d[1] = 0;
 	d[2] = 20;
@@ -211,7 +250,7 @@ static void display_id(uint8_t *block, const struct timing *t)
 	put16(d + 17, t->vblank - 1);
 	put16(d + 19, t->vfront - 1);			/* negative */
 	put16(d + 21, t->vsync - 1);
-	checksum(section, 4 + 3 + 20 + 1);
+	checksum(section, 4 + section[1] + 1);
 	checksum(block, EDID_BLOCK);
 }
 
@@ -230,13 +269,13 @@ uint32_t edid_make(uint8_t edid[EDID_MAX], const struct vgpu_limits *l,
 	struct timing base = preferred;
 	bool beyond = width > DTD_MAX_PIXELS || height > DTD_MAX_PIXELS ||
 		      preferred.clock > DTD_MAX_CLOCK;
-	uint32_t cm_w, cm_h;
+	uint32_t mm_w = millimetres(width), mm_h = millimetres(height);
 
+	if (!mm_w || !mm_h)
+		mm_w = mm_h = 0;
 	if (beyond)	/* for who reads only the base block */
 		base = cvt_reduced(least(width, 1920), least(height, 1080),
 				   least(refresh, 60000));
-	cm_w = (millimetres(base.hactive) + 5) / 10;
-	cm_h = (millimetres(base.vactive) + 5) / 10;
 
 	memset(edid, 0, EDID_MAX);
 	memcpy(edid, header, sizeof(header));
@@ -246,23 +285,28 @@ uint32_t edid_make(uint8_t edid[EDID_MAX], const struct vgpu_limits *l,
 	memcpy(edid + 12, l->uuid, 3);	/* tells vGPUs apart, and their heads */
 	edid[15] = (uint8_t)(head + 1);
 	edid[16] = 0xff;		/* of a model, */
-	edid[17] = 2025 - 1990;
+	edid[17] = YEAR - 1990;
 	edid[18] = 1;
 	edid[19] = 4;
 	edid[20] = 0xa0;		/* digital, 8 bits a colour */
-	edid[21] = (uint8_t)(cm_w && cm_h ? least(cm_w, 255) : 0);
-	edid[22] = (uint8_t)(cm_w && cm_h ? least(cm_h, 255) : 0);
+	edid[21] = (uint8_t)((mm_w + 5) / 10);
+	edid[22] = (uint8_t)((mm_h + 5) / 10);
 	edid[23] = 120;			/* gamma 2.2 */
-	edid[24] = 0x07;		/* sRGB, native preferred, continuous */
+	edid[24] = 0x06;		/* sRGB, native preferred */
 	memcpy(edid + 25, colours, sizeof(colours));
 	common_modes(edid, l);
-	detailed(edid + 54, &base);
-	range_limits(edid + 72, l, &preferred);
+	detailed(edid + 54, &base, mm_w, mm_h);
+	if (line_rate(&preferred) / 1000 < 510 && preferred.clock < 2550000) {
+		range_limits(edid + 72, l, &preferred);
+		edid[24] |= 1;		/* any frequency in the range */
+	} else {
+		edid[72 + 3] = 0x10;	/* beyond what a range can say */
+	}
 	name(edid + 90, head);
 	edid[108 + 3] = 0x10;		/* unused */
 	edid[126] = beyond;
 	checksum(edid, EDID_BLOCK);
 	if (beyond)
-		display_id(edid + EDID_BLOCK, &preferred);
+		display_id(edid + EDID_BLOCK, edid, &preferred, mm_w, mm_h);
 	return beyond ? 2 * EDID_BLOCK : EDID_BLOCK;
 }

@@ -12,7 +12,8 @@
 #define EDID_BLOCK	128u
 #define EDID_MAX	(2 * EDID_BLOCK)
 
-/* width and height in pixels within the limits, refresh in mHz, head counted
+/* width and height in pixels within the limits, such that the mode has a
+ * clock of 10 MHz or more (an EDID says no less), refresh in mHz, head counted
  * from 0. Returns the size in bytes, 128 or 256. */
 uint32_t edid_make(uint8_t edid[EDID_MAX], const struct vgpu_limits *limits,
 		   uint32_t head, uint32_t width, uint32_t height,

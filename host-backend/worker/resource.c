@@ -111,6 +111,30 @@ struct verdict resource_create(struct resource_table *t,
 	return accepted();
 }
 
+/* Marks an extent as owned or free, a word of units at a time. */
+static void own(struct resource_table *t, uint64_t offset, uint64_t length,
+		bool owned)
+{
+	uint64_t at = offset / PVGPU_EXTENT_ALIGN;
+	uint64_t end = at + length / PVGPU_EXTENT_ALIGN;
+
+	while (at < end) {
+		uint64_t *word = &t->owned[at / OWNED_WORD_BITS];
+		uint64_t bit = at % OWNED_WORD_BITS;
+		uint64_t n = OWNED_WORD_BITS - bit;
+		uint64_t mask = ~0ull << bit;
+
+		if (n > end - at) {
+			n = end - at;
+			mask &= ~0ull >> (OWNED_WORD_BITS - bit - n);
+		}
+		if (owned && *word & mask)
+			t->aliased = true;
+		*word = owned ? *word | mask : *word & ~mask;
+		at += n;
+	}
+}
+
 void resource_destroy(struct resource_table *t, struct resource *r)
 {
 	struct resource **link = &t->buckets[bucket_of(t, r->name)];
@@ -118,16 +142,10 @@ void resource_destroy(struct resource_table *t, struct resource *r)
 	while (*link != r)
 		link = &(*link)->next;
 	*link = r->next;
-	for (uint32_t i = 0; i < r->extent_count; i++) {
-		uint64_t at = r->extents[i].offset / PVGPU_EXTENT_ALIGN;
-		uint64_t n = r->extents[i].length / PVGPU_EXTENT_ALIGN;
-
-		/* With aliases a bit may vanish that another still needs:
-		 * `aliased` then stays set, and nobody asks the bits. */
-		for (; n; n--, at++)
-			t->owned[at / OWNED_WORD_BITS] &=
-				~(1ull << at % OWNED_WORD_BITS);
-	}
+	/* With aliases a bit may vanish that another still needs: `aliased`
+	 * then stays set, and nobody asks the bits. */
+	for (uint32_t i = 0; i < r->extent_count; i++)
+		own(t, r->extents[i].offset, r->extents[i].length, false);
 	budget_release(&t->ledger->window, r->backed);
 	t->count--;
 	free(r->extents);
@@ -135,19 +153,6 @@ void resource_destroy(struct resource_table *t, struct resource *r)
 }
 
 /* -------------------------------------------------------------- backing */
-
-static void own(struct resource_table *t, uint64_t offset, uint64_t length)
-{
-	uint64_t at = offset / PVGPU_EXTENT_ALIGN;
-
-	for (uint64_t n = length / PVGPU_EXTENT_ALIGN; n; n--, at++) {
-		uint64_t bit = 1ull << at % OWNED_WORD_BITS;
-
-		if (t->owned[at / OWNED_WORD_BITS] & bit)
-			t->aliased = true;
-		t->owned[at / OWNED_WORD_BITS] |= bit;
-	}
-}
 
 /* Checks each extent on its own and their sum against what is missing. */
 static struct verdict check_extents(const struct resource_table *t,
@@ -226,7 +231,7 @@ struct verdict resource_back(struct resource_table *t,
 			.length = pvgpu_le64_to_cpu(extents[i].length),
 		};
 
-		own(t, e.offset, e.length);
+		own(t, e.offset, e.length, true);
 		r->backed += e.length;
 		if (r->extent_count && last->offset + last->length == e.offset)
 			last->length += e.length;
