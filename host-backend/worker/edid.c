@@ -59,13 +59,13 @@ static uint32_t line_rate(const struct timing *t)		/* Hz */
 	return (uint32_t)((uint64_t)t->clock * 1000 / (t->hactive + t->hblank));
 }
 
-/* The size of a picture with square dots; 0 where a base block, which counts
- * up to 255 centimetres, cannot say it. */
+/* The size of a picture with square dots; 0, not said, where a base block,
+ * which counts up to 255 centimetres, cannot, or nobody would believe it. */
 static uint32_t millimetres(uint32_t pixels)
 {
 	uint32_t mm = (pixels * MM_PER_INCH_TENTHS / DOTS_PER_INCH + 5) / 10;
 
-	return mm > 2550 ? 0 : mm;
+	return mm > 2550 || mm < 100 ? 0 : mm;
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
