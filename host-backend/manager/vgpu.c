@@ -217,9 +217,12 @@ enum vgpu_state vgpu_state(struct vgpu *v)
 {
 	if (!broker_session(v->broker))
 		return VGPU_WAITING;
-	if (v->worker && !v->worker_of_past)
+	if (v->worker && !v->worker_of_past) {
+		if (worker_is_dying(v->worker))
+			return VGPU_REPLACING;
 		return worker_is_ready(v->worker) ? VGPU_RUNNING :
 						    VGPU_STARTING;
+	}
 	return v->replaced ? VGPU_REPLACING : VGPU_STARTING;
 }
 

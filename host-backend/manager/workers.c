@@ -17,6 +17,7 @@
 #include "common/util.h"
 
 #define READY_USEC	(60 * 1000000ull)	/* from start to READY */
+#define LINGER_USEC	200000ull		/* from its socket's end */
 #define QUERY_USEC	(2 * 1000000ull)
 #define SCREENSHOT_USEC	(20 * 1000000ull)
 
@@ -35,7 +36,8 @@ struct worker {
 	int socket;
 	sd_event_source *death;
 	sd_event_source *messages;
-	sd_event_source *ready_timer;
+	sd_event_source *deadline;	/* it is killed then, for: */
+	const char *deadline_why;
 	bool ready;
 	uint32_t last_cookie;
 	struct worker_request *requests;
@@ -92,7 +94,7 @@ int worker_ask(struct worker *w, enum worker_op op, uint32_t head,
 	struct worker_request *request;
 	int r;
 
-	if (!w->ready || w->socket < 0)
+	if (!worker_is_ready(w))
 		return -EAGAIN;
 	request = calloc(1, sizeof(*request));
 	if (!request)
@@ -142,6 +144,27 @@ void worker_kill(struct worker *w, const char *why)
 	pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
 }
 
+static int deadline_passed(sd_event_source *source, uint64_t usec,
+			   void *userdata)
+{
+	struct worker *w = userdata;
+
+	(void)source;
+	(void)usec;
+	worker_kill(w, w->deadline_why);
+	return 0;
+}
+
+/* Kills the worker, for this reason, unless something else happens first. */
+static int set_deadline(struct worker *w, uint64_t usec, const char *why)
+{
+	w->deadline = sd_event_source_disable_unref(w->deadline);
+	w->deadline_why = why;
+	return sd_event_add_time_relative(w->event, &w->deadline,
+					  CLOCK_MONOTONIC, usec, 0,
+					  deadline_passed, w);
+}
+
 static bool screenshot_makes_sense(const struct worker *w,
 				   const struct worker_screenshot_done *done,
 				   int fd)
@@ -181,8 +204,7 @@ static bool handle_message(struct worker *w, union worker_message *message,
 		if (w->ready)
 			return false;
 		w->ready = true;
-		w->ready_timer =
-			sd_event_source_disable_unref(w->ready_timer);
+		w->deadline = sd_event_source_disable_unref(w->deadline);
 		w->ops->ready(w->userdata);
 		return true;
 	case WORKER_SCREENSHOT_DONE:
@@ -229,9 +251,14 @@ static int socket_event(sd_event_source *source, int fd, uint32_t events,
 		return 0;
 	for (size_t i = 1; n > 0 && count > 1 && i <= count; i++)
 		close_fd(fds[i - 1]);
-	worker_kill(w, n == 0 || n == -ECONNRESET ?
-		    "it closed its socket" :
-		    "it sent a message that makes no sense");
+	if (n == 0 || n == -ECONNRESET) {
+		/* Mostly it is dying, and how is worth knowing. */
+		close_socket(w);
+		if (set_deadline(w, LINGER_USEC, "it closed its socket") < 0)
+			worker_kill(w, "it closed its socket");
+	} else {
+		worker_kill(w, "it sent a message that makes no sense");
+	}
 	return 0;
 }
 
@@ -264,7 +291,7 @@ static void worker_release(struct worker *w)
 {
 	close_socket(w);
 	w->ready = false;
-	w->ready_timer = sd_event_source_disable_unref(w->ready_timer);
+	w->deadline = sd_event_source_disable_unref(w->deadline);
 	w->death = sd_event_source_disable_unref(w->death);
 	w->pidfd = close_fd(w->pidfd);
 	while (w->requests)
@@ -290,14 +317,6 @@ static int reap(sd_event_source *source, int fd, uint32_t events,
 	w->pid = 0;
 	w->ops->gone(w->userdata, describe_death(why, &info, w->why));
 	worker_release(w);
-	return 0;
-}
-
-static int not_ready(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	worker_kill(userdata, "it was not ready in time");
 	return 0;
 }
 
@@ -439,9 +458,7 @@ int worker_start(struct worker **ret, const struct worker_setup *setup)
 			    socket_event, w);
 	if (r < 0)
 		goto fail;
-	r = sd_event_add_time_relative(w->event, &w->ready_timer,
-				       CLOCK_MONOTONIC, READY_USEC, 0,
-				       not_ready, w);
+	r = set_deadline(w, READY_USEC, "it was not ready in time");
 	if (r < 0)
 		goto fail;
 	r = send_init(w, setup->session);
@@ -474,5 +491,10 @@ pid_t worker_pid(const struct worker *w)
 
 bool worker_is_ready(const struct worker *w)
 {
-	return w->ready;
+	return w->ready && w->socket >= 0;
+}
+
+bool worker_is_dying(const struct worker *w)
+{
+	return w->socket < 0;
 }

@@ -57,6 +57,8 @@ void worker_free(struct worker *worker);
 
 pid_t worker_pid(const struct worker *worker);
 bool worker_is_ready(const struct worker *worker);
+/* It has no socket any more; it is dead or will be in a moment. */
+bool worker_is_dying(const struct worker *worker);
 
 /* Asks `op` (WORKER_QUERY or WORKER_SCREENSHOT of `head`). The answer comes
  * from the event loop, never from inside this call. -EAGAIN while the worker
