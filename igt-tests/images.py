@@ -312,6 +312,7 @@ MODULE_SOURCES = ("guest-drm", "protocol/include", "protocol/client")
 # Runs in a mount namespace: the system's root with our sources at /mnt.
 IN_ROOT = """set -e
 mount --rbind /dev "$1/dev"
+mount --rbind /proc "$1/proc"
 mount --bind "$2" "$1/mnt"
 exec chroot "$1" /bin/sh -c 'cd /mnt && PATH=/usr/sbin:/usr/bin:/sbin:/bin exec "$@"' sh \
     make -C "/lib/modules/$3/build" M=/mnt/guest-drm W=1 C=1 "-j$4" modules

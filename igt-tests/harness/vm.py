@@ -289,14 +289,16 @@ class Vm:
             shutil.rmtree(self._short, ignore_errors=True)
 
     def stop(self, timeout=30):
-        """Powers the guest off; kills QEMU if that takes too long."""
+        """Powers the guest off; kills QEMU if that takes too long. True if the
+        guest was up and powered itself off."""
         if self.process is None:
-            return
-        with contextlib.suppress(OSError, VmError):
+            return False
+        with contextlib.suppress(OSError, VmError, subprocess.TimeoutExpired):
             self._send(RESET, 0, 0, b"")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout)
+            self.process.wait(timeout)
+        code = self.process.poll()
         self.kill()
+        return code == 0
 
     def last_words(self):
         return f"-- end of its console:\n{tail(self.serial)}\n{tail(self.dir / 'qemu.log', 5)}"

@@ -69,6 +69,10 @@ def unloads(suite):
     vm.check_dmesg()
 
 
+def powers_off(suite):
+    assert machines[suite]().stop(), "QEMU had to be killed"
+
+
 def cleanup():
     for machine in machines.values():
         if machine.made:
@@ -84,7 +88,7 @@ for name in SUITES:
     add(f"{name}: the host's pictures are the guest's, on every head",
         host_sees_what_was_drawn, name)
     add(f"{name}: unloads, and nothing is left in dmesg", unloads, name)
-    add(f"{name}: powers off", lambda name=name: machines[name]().stop())
+    add(f"{name}: powers off", powers_off, name)
 
 
 main(cleanup)
