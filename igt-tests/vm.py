@@ -5,6 +5,7 @@
   vm.py [SUITE [TYPE]]
 
 Leaving the shell powers the machine off, and everything is cleaned up."""
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ WELCOME = """
 def vm(suite="trixie", type_name="PV24-2Q"):
     if not sys.stdin.isatty():
         print("vm: this is no terminal; the shell reads its standard input")
+    size = shutil.get_terminal_size()
     settings = termios.tcgetattr(0) if sys.stdin.isatty() else None
     with Host("vm") as host:
         host.create("vm", type_name)
@@ -39,7 +41,8 @@ def vm(suite="trixie", type_name="PV24-2Q"):
         (machine.dir / "share/shellrc").write_text(
             "until [ -e /host/ready ]; do sleep 0.1; done; cat /host/welcome\n"
             "[ -e /etc/bash.bashrc ] && . /etc/bash.bashrc\n"
-            "export TERM=linux PS1='guest:\\w# '\n")
+            "export TERM=linux PS1='guest:\\w# '\n"
+            f"stty rows {size.lines} cols {size.columns}\n")
         print(f"vm: booting Debian {suite} with a {type_name}", flush=True)
         try:
             machine.start().wait()
