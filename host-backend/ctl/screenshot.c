@@ -121,6 +121,7 @@ static enum ctl_status save(const struct ctl *ctl, const char *path,
 {
 	bool to_stdout = !strcmp(path, "-");
 	FILE *stream = to_stdout ? stdout : fopen(path, "wbe");
+	struct stat st;
 	char why[128];
 	int r;
 
@@ -140,7 +141,8 @@ static enum ctl_status save(const struct ctl *ctl, const char *path,
 	}
 	if (r < 0) {
 		ctl_complain(ctl, "%s: %s", path, why);
-		if (!to_stdout)
+		/* Half a picture is no use; a device or a pipe is not ours. */
+		if (!to_stdout && stat(path, &st) == 0 && S_ISREG(st.st_mode))
 			unlink(path);
 		return CTL_FAILED;
 	}

@@ -72,7 +72,7 @@ static int bind_socket(const char *path)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	if (listen(fd, 16) < 0) {
+	if (listen(fd, SOMAXCONN) < 0) {
 		int r = -errno;
 
 		unlink(path);
