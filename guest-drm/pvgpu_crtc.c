@@ -8,7 +8,7 @@
 /* Millihertz, rounded down, as the host computes it from the mode we send. */
 static u64 mode_refresh(const struct drm_display_mode *mode)
 {
-	return div_u64((u64)mode->clock * 1000000, mode->htotal * mode->vtotal);
+	return div_u64((u64)mode->clock * 1000000, (u32)mode->htotal * mode->vtotal);
 }
 
 static enum drm_mode_status pvgpu_crtc_mode_valid(struct drm_crtc *crtc,
@@ -21,7 +21,7 @@ static enum drm_mode_status pvgpu_crtc_mode_valid(struct drm_crtc *crtc,
 		return MODE_NO_INTERLACE;
 	if (mode->flags & DRM_MODE_FLAG_DBLSCAN || mode->vscan > 1)
 		return MODE_NO_DBLESCAN;
-	if (mode->clock <= 0 || mode->htotal <= 0 || mode->vtotal <= 0)
+	if (mode->clock <= 0 || !mode->htotal || !mode->vtotal || !mode_refresh(mode))
 		return MODE_BAD;
 	if (mode->hdisplay > device->max_width)
 		return MODE_BAD_HVALUE;

@@ -499,6 +499,10 @@ static void kms_commit_tail(struct drm_atomic_state *state)
 	drm_atomic_helper_commit_hw_done(state);
 	drm_atomic_helper_cleanup_planes(drm, state);
 	kvfree(build);
+	/* A flip right behind a blocking commit is refused until that one's
+	 * vblank has passed, so it does not return before.
+	 */
+	drm_atomic_helper_wait_for_flip_done(drm, state);
 }
 
 void pvgpu_kms_update_plane(struct pvgpu_plane *plane, bool wait)
