@@ -26,3 +26,6 @@ CHECKS += protocol/ports/check.py
 
 # The models, and their broken variants.
 CHECKS += protocol/model/check.py
+
+# The specification against the headers.
+CHECKS += protocol/tests/spec_check.py
