@@ -412,7 +412,7 @@ struct pvgpu_commit_head *commit_head(struct rig_commit *c, uint32_t head,
 
 	memset(h, 0, sizeof(*h));
 	h->head = pvgpu_cpu_to_le32(head);
-	c->commit.heads |= pvgpu_cpu_to_le32(1u << head);
+	c->commit.heads |= pvgpu_cpu_to_le32(1u << head % 32);
 	if (!width)
 		return h;
 	h->flags = pvgpu_cpu_to_le32(PVGPU_COMMIT_HEAD_ACTIVE |
