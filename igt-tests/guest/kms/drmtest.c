@@ -255,6 +255,15 @@ static int flips(int argc, char **argv)
 	return 0;
 }
 
+/* Heads `first` and on go dark: the console had lit them. */
+static void others_off(drmModeAtomicReq *request,
+		       const struct kms_output *outputs, unsigned int first,
+		       unsigned int count)
+{
+	for (; first < count; first++)
+		kms_add_off(request, &outputs[first]);
+}
+
 /* limits WIDTH HEIGHT PIXELS: of the type. A mode just within is taken, just
  * beyond refused, as is the sum; and afterwards everything still works. */
 static int limits(int argc, char **argv)
@@ -292,6 +301,7 @@ static int limits(int argc, char **argv)
 		kms_buffer(fd, mw, mh, DRM_FORMAT_XRGB8888, &b);
 		request = drmModeAtomicAlloc();
 		kms_add_light(fd, request, &outputs[0], &mode, &b);
+		others_off(request, outputs, 1, count);
 		ret = drmModeAtomicCommit(fd, request, flags, NULL);
 		if (!beyond && ret)
 			die("%ux%u is within the limits, and refused: %m", mw,
@@ -304,26 +314,30 @@ static int limits(int argc, char **argv)
 
 	/* Heads one after the other at the largest square-ish mode that one
 	 * may have, until the sum is beyond the budget. */
-	request = drmModeAtomicAlloc();
 	for (unsigned int i = 0; i < count; i++) {
 		unsigned int mh = (unsigned int)(pixels / 2 / w) + 8;
 		int ret;
+
+		request = drmModeAtomicAlloc();
 
 		mh = mh > h ? h : mh;
 		mode = kms_made_up_mode(w, mh);
 		mode.clock /= 4;
 		kms_buffer(fd, w, mh, DRM_FORMAT_XRGB8888, &all[i]);
-		kms_add_light(fd, request, &outputs[i], &mode, &all[i]);
+		for (unsigned int j = 0; j <= i; j++)
+			kms_add_light(fd, request, &outputs[j], &mode,
+				      &all[j]);
+		others_off(request, outputs, i + 1, count);
 		sum += (uint64_t)w * mh;
 		ret = drmModeAtomicCommit(fd, request, flags, NULL);
 		if (!!ret != (sum > pixels))
 			die("%u heads, %llu of %llu pixels: %d, %m", i + 1,
 			    (unsigned long long)sum,
 			    (unsigned long long)pixels, ret);
+		drmModeAtomicFree(request);
 	}
 	if (count > 1)
 		need(sum > pixels);
-	drmModeAtomicFree(request);
 
 	request = drmModeAtomicAlloc();
 	kms_buffer(fd, 640, 480, DRM_FORMAT_XRGB8888, &b);
