@@ -62,10 +62,22 @@ static int drop_user(struct sandbox_report *report)
 		return 0;
 	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
 	    setresuid(NOBODY, NOBODY, NOBODY)) {
-		/* In a user namespace of its own it is nobody already. */
+		/* In a container that maps nobody else there is nobody to
+		 * become; the rest holds all the same, and the report says so. */
 		return errno == EINVAL || errno == EPERM ? 0 : -errno;
 	}
 	report->user = true;
+	return 0;
+}
+
+/* What could ever be had again; before the user changes, who may do this. */
+static int drop_bounds(void)
+{
+	/* EINVAL: past the last one; EPERM: there was nothing to drop from. */
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap) && errno != EINVAL &&
+		    errno != EPERM)
+			return -errno;
 	return 0;
 }
 
@@ -76,11 +88,6 @@ static int drop_capabilities(void)
 	};
 	struct __user_cap_data_struct none[2] = { 0 };
 
-	/* EINVAL: past the last one; EPERM: there was nothing to drop from. */
-	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap) && errno != EINVAL &&
-		    errno != EPERM)
-			return -errno;
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	return syscall(SYS_capset, &header, none) ? -errno : 0;
 }
@@ -231,7 +238,9 @@ int sandbox_enter(const int *keep, size_t count, uint64_t memory,
 	if (ret)
 		return ret;
 	enter_namespaces(&report);
-	ret = drop_user(&report);
+	ret = drop_bounds();
+	if (!ret)
+		ret = drop_user(&report);
 	if (!ret)
 		ret = drop_capabilities();
 	if (!ret)
