@@ -166,9 +166,14 @@ def bootstrap(suite, tar, log):
             f"--essential-hook={NO_INITRAMFS}", suite, "-", f"deb {mirror()} {suite} main"]
     # The result comes by stdout: in unshare mode mmdebstrap is another user,
     # who may not be able to reach the cache.
-    with open(tar, "wb") as out, open(log, "wb") as err:
-        code = subprocess.run(argv, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
-                              cwd="/", check=False).returncode
+    with open(tar, "wb") as out, open(log, "w") as kept, subprocess.Popen(
+            argv, stdout=out, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd="/",
+            text=True, errors="replace") as process:
+        for line in process.stderr:
+            kept.write(line)
+            if line.startswith("I: ") and line.endswith("...\n") and "tempdir" not in line:
+                say(f"image {suite}:   {line[3:].rstrip()}")
+        code = process.wait()
     if code:
         tail = "\n".join(Path(log).read_text(errors="replace").splitlines()[-25:])
         hint = ""
