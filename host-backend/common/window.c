@@ -83,7 +83,8 @@ void window_write_info(void *page, const struct window_layout *layout,
 	memcpy(info.type_name, limits->type_name,
 	       strnlen(limits->type_name, sizeof(limits->type_name)));
 	memcpy(info.vgpu_uuid, limits->uuid, sizeof(info.vgpu_uuid));
-	pvgpu_store64(&shared->magic, 0);
+	/* The magic last in a new page; in one that is written again it stays,
+	 * so that a guest that looks just then still knows its device. */
 	memcpy((char *)shared + sizeof(info.magic),
 	       (char *)&info + sizeof(info.magic),
 	       sizeof(info) - sizeof(info.magic));

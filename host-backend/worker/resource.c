@@ -184,6 +184,24 @@ static struct verdict check_extents(const struct resource_table *t,
 	return accepted();
 }
 
+/* Room for `count` more extents. */
+static bool make_room(struct resource *r, uint32_t count)
+{
+	uint32_t need = r->extent_count + count, room = r->extent_room * 2;
+	struct extent *more;
+
+	if (need <= r->extent_room)
+		return true;
+	if (room < need)
+		room = need;
+	more = realloc(r->extents, room * sizeof(*more));
+	if (!more)
+		return false;
+	r->extents = more;
+	r->extent_room = room;
+	return true;
+}
+
 struct verdict resource_back(struct resource_table *t,
 			     const struct pvgpu_resource_back *q,
 			     uint32_t length)
@@ -207,21 +225,14 @@ struct verdict resource_back(struct resource_table *t,
 		return v;
 	if (count > t->max_extents - r->extents_named)
 		return over_limit(PVGPU_STATUS_LIMIT_EXTENTS, t->max_extents);
-	if (r->extent_count + count > r->extent_room) {
-		uint32_t room = r->extent_room * 2;
-		struct extent *more;
-
-		if (room < r->extent_count + count)
-			room = r->extent_count + count;
-		more = realloc(r->extents, room * sizeof(*more));
-		if (!more)
-			return verdict(PVGPU_STATUS_NO_MEMORY, 0);
-		r->extents = more;
-		r->extent_room = room;
-	}
+	/* Charged before anything is made on the guest's behalf. */
 	if (!budget_charge(&t->ledger->window, sum))
 		return over_limit(PVGPU_STATUS_LIMIT_WINDOW,
 				  t->ledger->window.limit);
+	if (!make_room(r, count)) {
+		budget_release(&t->ledger->window, sum);
+		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
+	}
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct extent *last = r->extents + r->extent_count - 1;

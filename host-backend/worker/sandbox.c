@@ -168,7 +168,7 @@ static int allow(scmp_filter_ctx filter)
 		SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
 		/* the allocator */
 		SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
-		SCMP_SYS(madvise), SCMP_SYS(futex),
+		SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom),
 		/* where the vDSO has no clock */
 		SCMP_SYS(clock_gettime),
 		SCMP_SYS(exit), SCMP_SYS(exit_group),
