@@ -288,11 +288,13 @@ def a_worker_program_that_cannot_run_is_told():
 def killed_qemu(path, seed, orders):
     """Forks a QEMU that draws and rings for ever; its pid once it does."""
     reader, writer = os.pipe()
+    parent = os.getpid()
     pid = os.fork()
     if pid:
         os.close(writer)
-        check(os.read(reader, 1) == b"x", "the forked QEMU is connected")
+        connected = os.read(reader, 1)
         os.close(reader)
+        check(connected == b"x", "the forked QEMU is connected")
         return pid
     try:
         os.close(reader)
@@ -302,7 +304,7 @@ def killed_qemu(path, seed, orders):
         pixels = qemu.map(64 << 20, 16 << 20)
         row = bytes(numbers.randrange(256) for _ in range(7680))
         os.write(writer, b"x")
-        while True:
+        while os.getppid() == parent:
             for y in range(1080):
                 at = y * 7680
                 pixels[at:at + 7680] = row
@@ -345,10 +347,12 @@ def kill_twenty_times(worker, orders):
         memory = 0
         for n in range(20):
             pid = killed_qemu(path, n, orders)
-            running(daemon, name, 30)
-            time.sleep(random.Random(n).uniform(0.0, 0.1))
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            try:
+                running(daemon, name, 30)
+                time.sleep(random.Random(n).uniform(0.0, 0.1))
+            finally:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
             if n % 3 == 0:
                 # Sometimes the next is there before the last is cleared up.
                 continue
@@ -421,7 +425,7 @@ def the_end_takes_workers_and_sockets_along():
 
 
 def a_killed_pvgpud_leaves_a_directory_that_the_next_can_use():
-    with Daemon() as first:
+    with Daemon(worker=ASAN_BIN + "/pvgpu-worker") as first:
         first.call("Create", name="a", type="PV24-1Q")
         qemu = Qemu(first.directory + "/a.sock")
         worker = running(first, "a")["vgpu"]["workerPid"]
