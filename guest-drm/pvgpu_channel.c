@@ -18,8 +18,10 @@ int pvgpu_channel_init(struct pvgpu_card *pvgpu)
 	INIT_LIST_HEAD(&channel->fences);
 	init_waitqueue_head(&channel->wait);
 	channel->context = dma_fence_context_alloc(1);
+	/* A QEMU with fewer vectors than the device drops the channel's. */
 	if (device->channels >= KERNEL_CHANNEL && device->features & PVGPU_FEATURE_COPY &&
-	    device->channel_classes & BIT(PVGPU_CHANNEL_COPY))
+	    device->channel_classes & BIT(PVGPU_CHANNEL_COPY) &&
+	    pvgpu_device_vector(device, KERNEL_CHANNEL) < pvgpu->transport.num_vectors)
 		channel->id = KERNEL_CHANNEL;
 	return drmm_mutex_init(&pvgpu->drm, &channel->submit_lock);
 }
@@ -41,7 +43,10 @@ int pvgpu_channel_open(struct pvgpu_card *pvgpu)
 	if (!ret) {
 		spin_lock_irq(&channel->lock);
 		channel->next = 1;
-		channel->open = true;
+		/* Lost meanwhile: whoever found out has closed it already, or
+		 * will, once we are out of here.
+		 */
+		channel->open = pvgpu_link_up(pvgpu);
 		spin_unlock_irq(&channel->lock);
 	}
 	mutex_unlock(&channel->submit_lock);
@@ -148,11 +153,7 @@ void pvgpu_channel_interrupt(struct pvgpu_card *pvgpu, u32 vector)
 	struct pvgpu_channel *channel = &pvgpu->channel;
 	const struct pvgpu_device *device = &pvgpu->link.client.device;
 
-	/* With fewer vectors than the device has, the host rings some that we
-	 * do not get; then any of ours looks at everything.
-	 */
-	if (!channel->id || (pvgpu->transport.num_vectors == device->vectors &&
-			     pvgpu_device_vector(device, channel->id) != vector))
+	if (!channel->id || pvgpu_device_vector(device, channel->id) != vector)
 		return;
 	if (!channel_process(channel))
 		pvgpu_link_fail(pvgpu);

@@ -27,6 +27,7 @@
 #define PVGPU_MAX_SIDE		16384u	/* of a framebuffer, pixels */
 
 struct pvgpu_card;
+struct pvgpu_commit_build;
 
 /* ------------------------------------------------------------ pvgpu_pci.c */
 
@@ -47,7 +48,7 @@ struct pvgpu_transport {
 	phys_addr_t bus;
 	/** @size: bytes of the window */
 	u64 size;
-	/** @vectors: interrupt vectors that we got; the last serves the rest */
+	/** @vectors: interrupt vectors that we got */
 	struct pvgpu_vector vectors[PVGPU_MAX_VECTORS];
 	u32 num_vectors;
 };
@@ -67,6 +68,8 @@ struct pvgpu_request {
 	void *reply;
 	u32 reply_size;
 	u32 cookie;
+	/** @generation: of the attachment that it was sent in */
+	u32 generation;
 	/** @status: PVGPU_STATUS_*, valid where @error is 0 */
 	u32 status;
 	u32 detail;
@@ -299,8 +302,9 @@ struct pvgpu_kms {
 	 * @shown, which is what the host has or will have after a reset
 	 */
 	struct mutex lock;
-	/** @message: COMMIT being built; message_max bytes; @lock */
+	/** @message, @build: COMMIT being built; message_max bytes; @lock */
 	void *message;
+	struct pvgpu_commit_build *build;
 	/** @budget: atomic object: pixels of all heads, order of modesets */
 	struct drm_private_obj budget;
 	u32 heads;

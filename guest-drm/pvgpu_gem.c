@@ -62,7 +62,7 @@ int pvgpu_bo_resource(struct pvgpu_bo *bo, u32 *ret_name)
 		.kind = pvgpu_cpu_to_le32(PVGPU_RESOURCE_LINEAR),
 		.size = pvgpu_cpu_to_le64(bo->base.size),
 	};
-	u32 generation;
+	struct pvgpu_request req;
 	int ret = 0;
 
 	mutex_lock(&bo->lock);
@@ -70,8 +70,7 @@ int pvgpu_bo_resource(struct pvgpu_bo *bo, u32 *ret_name)
 		ret = -EIO;
 		goto out;
 	}
-	generation = pvgpu_link_generation(pvgpu);
-	if (bo->resource && bo->generation == generation)
+	if (bo->resource && bo->generation == pvgpu_link_generation(pvgpu))
 		goto out;
 	if (!bo->resource) {
 		ret = ida_alloc_range(&pvgpu->names, 1,
@@ -82,13 +81,20 @@ int pvgpu_bo_resource(struct pvgpu_bo *bo, u32 *ret_name)
 	}
 	pvgpu_msg_init(&create, PVGPU_OP_RESOURCE_CREATE);
 	create.resource = pvgpu_cpu_to_le32(bo->resource);
-	ret = pvgpu_link_call(pvgpu, &create, sizeof(create), NULL, 0);
-	if (!ret) {
+	bo->generation = 0;
+	pvgpu_request_init(&req, NULL, 0);
+	ret = pvgpu_link_submit(pvgpu, &req, &create, sizeof(create));
+	if (!ret)
+		ret = pvgpu_link_wait(pvgpu, &req);
+	if (!ret)
 		ret = resource_back(pvgpu, bo);
-		if (ret && ret != -EIO)
-			resource_destroy(pvgpu, bo);
-	}
-	bo->generation = ret ? 0 : generation;
+	if (!pvgpu_link_up(pvgpu) || pvgpu_link_generation(pvgpu) != req.generation)
+		/* Lost in between: the host knows nothing of it any more. */
+		ret = -EIO;
+	else if (ret)
+		resource_destroy(pvgpu, bo);
+	else
+		bo->generation = req.generation;
 out:
 	if (!ret && ret_name)
 		*ret_name = bo->resource;
@@ -122,6 +128,32 @@ static void pvgpu_gem_free(struct drm_gem_object *obj)
 	kfree(bo);
 }
 
+static void free_dummy(struct drm_device *drm, void *page)
+{
+	__free_page(page);
+}
+
+/* Memory of no device, for mappings that outlive theirs: a program cannot deal
+ * with a signal there.
+ */
+static vm_fault_t fault_dummy(struct vm_fault *vmf, struct drm_device *drm)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long address;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+	struct page *page;
+
+	page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!page)
+		return VM_FAULT_OOM;
+	if (drmm_add_action_or_reset(drm, free_dummy, page))
+		return VM_FAULT_OOM;
+	for (address = vma->vm_start; address < vma->vm_end && ret == VM_FAULT_NOPAGE;
+	     address += PAGE_SIZE)
+		ret = vmf_insert_pfn(vma, address, page_to_pfn(page));
+	return ret;
+}
+
 static vm_fault_t pvgpu_gem_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -136,7 +168,7 @@ static vm_fault_t pvgpu_gem_fault(struct vm_fault *vmf)
 	int idx;
 
 	if (!drm_dev_enter(obj->dev, &idx))
-		return VM_FAULT_SIGBUS;
+		return fault_dummy(vmf, obj->dev);
 	/* The page that is needed, then its neighbours as far as that is free. */
 	address = vmf->address & PAGE_MASK;
 	end = min(vma->vm_end, ALIGN(address + 1, FAULT_PAGES * PAGE_SIZE));

@@ -156,15 +156,16 @@ static void kms_wait_for_budget(struct drm_atomic_state *state)
 
 /** struct pvgpu_commit_build - a COMMIT under construction; kms.lock */
 struct pvgpu_commit_build {
-	struct pvgpu_commit *msg;
+	u32 mask, head_count, plane_count, clip_count, max_clips;
 	struct pvgpu_commit_head heads[PVGPU_MAX_HEADS];
-	u32 head_count, plane_count, clip_count, max_clips;
 	struct pvgpu_commit_plane planes[PVGPU_MAX_HEADS * PVGPU_PLANES];
 	struct pvgpu_rect clips[PVGPU_MESSAGE_MAX / sizeof(struct pvgpu_rect)];
-	/* Objects that this commit takes off the planes. */
-	struct pvgpu_bo *released[PVGPU_MAX_HEADS * PVGPU_PLANES];
-	u32 released_count;
-	u32 mask;
+};
+
+/** struct pvgpu_released - objects that a commit takes off the planes */
+struct pvgpu_released {
+	struct pvgpu_bo *bo[PVGPU_MAX_HEADS * PVGPU_PLANES];
+	u32 count;
 };
 
 static u32 build_length(const struct pvgpu_commit_build *build)
@@ -175,17 +176,18 @@ static u32 build_length(const struct pvgpu_commit_build *build)
 	       build->clip_count * sizeof(struct pvgpu_rect);
 }
 
-static void build_start(struct pvgpu_card *pvgpu, struct pvgpu_commit_build *build)
+static struct pvgpu_commit_build *build_start(struct pvgpu_card *pvgpu)
 {
-	memset(build, 0, offsetof(struct pvgpu_commit_build, planes));
-	build->released_count = 0;
-	build->mask = 0;
+	struct pvgpu_commit_build *build = pvgpu->kms.build;
+
+	memset(build, 0, offsetof(struct pvgpu_commit_build, heads));
 	/* Room for all heads and planes was checked when we were loaded. */
 	build->max_clips = (pvgpu->link.client.device.message_max -
 			    sizeof(struct pvgpu_commit) -
 			    pvgpu->kms.heads * (sizeof(struct pvgpu_commit_head) +
 				PVGPU_PLANES * sizeof(struct pvgpu_commit_plane))) /
 			   sizeof(struct pvgpu_rect);
+	return build;
 }
 
 static void build_head(struct pvgpu_head *head, struct pvgpu_commit_build *build, bool mode)
@@ -262,10 +264,10 @@ static int build_submit(struct pvgpu_card *pvgpu, struct pvgpu_commit_build *bui
  * let go of it.
  */
 static void shown_set_plane(struct pvgpu_plane_shown *shown, struct drm_plane_state *state,
-			    struct pvgpu_commit_build *build)
+			    struct pvgpu_released *released)
 {
 	if (shown->bo)
-		build->released[build->released_count++] = shown->bo;
+		released->bo[released->count++] = shown->bo;
 	shown->bo = NULL;
 	pvgpu_plane_wire(state, &shown->wire);
 	if (state->visible && state->fb) {
@@ -274,13 +276,12 @@ static void shown_set_plane(struct pvgpu_plane_shown *shown, struct drm_plane_st
 	}
 }
 
-static void build_release(struct pvgpu_commit_build *build)
+static void release_all(struct pvgpu_released *released)
 {
 	u32 i;
 
-	for (i = 0; i < build->released_count; i++)
-		drm_gem_object_put(&build->released[i]->base);
-	build->released_count = 0;
+	for (i = 0; i < released->count; i++)
+		drm_gem_object_put(&released->bo[i]->base);
 }
 
 static void mode_to_wire(const struct drm_display_mode *mode, struct pvgpu_mode *wire)
@@ -377,8 +378,8 @@ static void kms_wait(struct pvgpu_card *pvgpu, struct pvgpu_request *req)
 /* Heads of this commit that the host must hear of, into `shown` and `build`.
  * kms.lock is held.
  */
-static int kms_apply(struct pvgpu_card *pvgpu, struct drm_atomic_state *state,
-		     struct pvgpu_commit_build *build)
+static int kms_apply(struct drm_atomic_state *state, struct pvgpu_commit_build *build,
+		     struct pvgpu_released *released)
 {
 	struct drm_crtc_state *old_crtc_state, *new_crtc_state;
 	struct drm_plane_state *old_state, *new_state;
@@ -408,7 +409,7 @@ static int kms_apply(struct pvgpu_card *pvgpu, struct drm_atomic_state *state,
 
 			/* A head that goes dark loses its planes. */
 			if (shown->bo)
-				build->released[build->released_count++] = shown->bo;
+				released->bo[released->count++] = shown->bo;
 			memset(shown, 0, sizeof(*shown));
 		}
 	}
@@ -425,7 +426,7 @@ static int kms_apply(struct pvgpu_card *pvgpu, struct drm_atomic_state *state,
 				copy_foreign(old_state, new_state);
 			build_damage(old_state, new_state, build);
 		}
-		shown_set_plane(&p->head->shown.planes[p->index], new_state, build);
+		shown_set_plane(&p->head->shown.planes[p->index], new_state, released);
 		ret = build_plane(p->head, p->index, first, build);
 		if (ret)
 			error = ret;
@@ -433,17 +434,18 @@ static int kms_apply(struct pvgpu_card *pvgpu, struct drm_atomic_state *state,
 	return error;
 }
 
-static void kms_flush(struct pvgpu_card *pvgpu, struct drm_atomic_state *state,
-		      struct pvgpu_commit_build *build)
+static void kms_flush(struct pvgpu_card *pvgpu, struct drm_atomic_state *state)
 {
+	struct pvgpu_released released = { };
+	struct pvgpu_commit_build *build;
 	struct pvgpu_request req;
 	bool sent = false;
 	int ret;
 
 	pvgpu_request_init(&req, NULL, 0);
 	mutex_lock(&pvgpu->kms.lock);
-	build_start(pvgpu, build);
-	ret = kms_apply(pvgpu, state, build);
+	build = build_start(pvgpu);
+	ret = kms_apply(state, build, &released);
 	if (!ret && build->mask && pvgpu_link_up(pvgpu)) {
 		ret = build_submit(pvgpu, build, &req);
 		sent = !ret;
@@ -456,7 +458,7 @@ static void kms_flush(struct pvgpu_card *pvgpu, struct drm_atomic_state *state,
 		/* What is shown and what the host has differ. */
 		pvgpu_link_fail(pvgpu);
 	/* The host has let go of the old buffers, or has nothing any more. */
-	build_release(build);
+	release_all(&released);
 }
 
 static void kms_send_events(struct drm_atomic_state *state)
@@ -487,18 +489,14 @@ static void kms_send_events(struct drm_atomic_state *state)
 static void kms_commit_tail(struct drm_atomic_state *state)
 {
 	struct drm_device *drm = state->dev;
-	struct pvgpu_commit_build *build;
 
-	/* Too large for a stack, and a commit may no longer fail. */
-	build = kvmalloc(sizeof(*build), GFP_KERNEL | __GFP_NOFAIL);
 	kms_wait_for_budget(state);
 	drm_atomic_helper_commit_modeset_disables(drm, state);
-	kms_flush(to_pvgpu(drm), state, build);
+	kms_flush(to_pvgpu(drm), state);
 	drm_atomic_helper_commit_modeset_enables(drm, state);
 	kms_send_events(state);
 	drm_atomic_helper_commit_hw_done(state);
 	drm_atomic_helper_cleanup_planes(drm, state);
-	kvfree(build);
 	/* A flip right behind a blocking commit is refused until that one's
 	 * vblank has passed, so it does not return before.
 	 */
@@ -509,19 +507,21 @@ void pvgpu_kms_update_plane(struct pvgpu_plane *plane, bool wait)
 {
 	struct pvgpu_head *head = plane->head;
 	struct pvgpu_card *pvgpu = head->pvgpu;
+	struct pvgpu_released released = { };
 	struct pvgpu_commit_build *build;
 	struct pvgpu_request *req;
 	bool sent = false;
 	int ret = 0;
 
-	build = kvmalloc(sizeof(*build), GFP_KERNEL | __GFP_NOFAIL);
+	/* Small enough not to fail, which we may no longer. */
 	req = kmalloc(sizeof(*req), GFP_KERNEL | __GFP_NOFAIL);
 	pvgpu_request_init(req, NULL, 0);
 	req->orphan = !wait;
 	mutex_lock(&pvgpu->kms.lock);
-	build_start(pvgpu, build);
+	build = build_start(pvgpu);
 	if (head->shown.active) {
-		shown_set_plane(&head->shown.planes[plane->index], plane->base.state, build);
+		shown_set_plane(&head->shown.planes[plane->index], plane->base.state,
+				&released);
 		build_head(head, build, false);
 		if (pvgpu_link_up(pvgpu)) {
 			ret = build_plane(head, plane->index, 0, build);
@@ -537,21 +537,16 @@ void pvgpu_kms_update_plane(struct pvgpu_plane *plane, bool wait)
 		kms_wait(pvgpu, req);
 	if (!sent || wait)
 		kfree(req);
-	build_release(build);
-	kvfree(build);
+	release_all(&released);
 }
 
 int pvgpu_kms_replay(struct pvgpu_card *pvgpu)
 {
-	struct pvgpu_commit_build *build;
+	struct pvgpu_commit_build *build = build_start(pvgpu);
 	struct pvgpu_request req;
 	u32 h, p;
 	int ret;
 
-	build = kvmalloc(sizeof(*build), GFP_KERNEL);
-	if (!build)
-		return -ENOMEM;
-	build_start(pvgpu, build);
 	for (h = 0; h < pvgpu->kms.heads; h++) {
 		struct pvgpu_head *head = &pvgpu->heads[h];
 
@@ -563,19 +558,14 @@ int pvgpu_kms_replay(struct pvgpu_card *pvgpu)
 				continue;
 			ret = build_plane(head, p, 0, build);
 			if (ret)
-				goto out;
+				return ret;
 		}
 	}
-	ret = 0;
-	if (build->mask) {
-		pvgpu_request_init(&req, NULL, 0);
-		ret = build_submit(pvgpu, build, &req);
-		if (!ret)
-			ret = pvgpu_link_wait(pvgpu, &req);
-	}
-out:
-	kvfree(build);
-	return ret;
+	if (!build->mask)
+		return 0;
+	pvgpu_request_init(&req, NULL, 0);
+	ret = build_submit(pvgpu, build, &req);
+	return ret ? ret : pvgpu_link_wait(pvgpu, &req);
 }
 
 /* ------------------------------------------------------------------ init */
@@ -630,7 +620,8 @@ int pvgpu_kms_init(struct pvgpu_card *pvgpu)
 	if (ret)
 		return ret;
 	pvgpu->kms.message = drmm_kzalloc(drm, device->message_max, GFP_KERNEL);
-	if (!pvgpu->kms.message)
+	pvgpu->kms.build = drmm_kzalloc(drm, sizeof(*pvgpu->kms.build), GFP_KERNEL);
+	if (!pvgpu->kms.message || !pvgpu->kms.build)
 		return -ENOMEM;
 	ret = drmm_mode_config_init(drm);
 	if (ret)

@@ -186,6 +186,7 @@ static int link_try_send(struct pvgpu_card *pvgpu, struct pvgpu_request *req,
 	if (!++link->cookie)
 		link->cookie = 1;
 	req->cookie = link->cookie;
+	req->generation = client->generation;
 	msg->cookie = pvgpu_cpu_to_le32(req->cookie);
 	do {
 		ret = pvgpu_client_send(client, PVGPU_QUEUE_CONTROL, message, length);
@@ -410,7 +411,7 @@ static int link_attach(struct pvgpu_card *pvgpu)
 	mutex_lock(&pvgpu->kms.lock);
 	spin_lock_irq(&link->lock);
 	link->up = true;
-	link->pending_heads = GENMASK(pvgpu->kms.heads - 1, 0);
+	link->pending_heads = BIT(pvgpu->kms.heads) - 1;
 	if (!link_drain(link))
 		link->up = false;
 	spin_unlock_irq(&link->lock);
@@ -443,6 +444,7 @@ static void link_reset_work(struct work_struct *work)
 	link_down(pvgpu);
 	if (ret == -ENODEV)
 		goto out;
+	drm_dbg_driver(&pvgpu->drm, "attach failed (%d)\n", ret);
 	/* The heads go on in software meanwhile; nothing waits for this. */
 	link->backoff = clamp_t(unsigned int, link->backoff * 2, BACKOFF_FIRST_MS,
 				BACKOFF_MAX_MS);
