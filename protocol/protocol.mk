@@ -29,3 +29,13 @@ CHECKS += protocol/model/check.py
 
 # The specification against the headers.
 CHECKS += protocol/tests/spec_check.py
+
+# The client that attaches as QEMU does.
+CONFORM_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,\
+	$(wildcard protocol/conformance/*.c)) \
+	$(BUILD)/obj/protocol/client/client.o
+$(BUILD)/bin/pvgpu-conform: $(CONFORM_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^
+PROGRAMS += $(BUILD)/bin/pvgpu-conform
