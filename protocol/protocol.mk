@@ -39,3 +39,4 @@ $(BUILD)/bin/pvgpu-conform: $(CONFORM_OBJECTS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^
 PROGRAMS += $(BUILD)/bin/pvgpu-conform
+CHECKS += protocol/conformance/run.py

@@ -16,10 +16,11 @@
 
 static const struct test *const groups[] = {
 	attach_tests, control_tests, resource_tests, channel_tests,
-	copy_tests, commit_tests, abuse_tests, draw_tests,
+	copy_tests, commit_tests, abuse_tests, draw_tests, replace_tests,
 };
 
 const char *screenshot_command;
+const char *replace_command;
 static char why[512];
 static bool failed;
 
@@ -59,9 +60,12 @@ bool conform_answered(struct guest *g, const char *file, int line,
 	return false;
 }
 
-/* Whether a test was asked for: by its name, or by the start of it. */
+/* Whether a test is to run: all of them, or those that were asked for by name
+ * or by the start of it. */
 static bool wanted(const struct test *t, char **names, int count)
 {
+	if (!replace_command && !strncmp(t->name, "host-replaced", 13))
+		return false;
 	if (!count)
 		return true;
 	for (int i = 0; i < count; i++)
@@ -90,11 +94,14 @@ static bool run_test(struct guest *g, const struct test *t, unsigned int number)
 
 static int usage(FILE *to)
 {
-	fprintf(to, "usage: pvgpu-conform [--screenshot COMMAND] SOCKET [TEST...]\n"
+	fprintf(to, "usage: pvgpu-conform [--screenshot COMMAND] [--replace COMMAND]\n"
+		"                     SOCKET [TEST...]\n"
 		"       pvgpu-conform --list\n"
 		"TEST is the name of a test, or how names begin.\n"
-		"COMMAND is run by a shell, with HEAD WIDTH HEIGHT behind it, when\n"
-		"the test picture is shown; it fails if the picture is wrong.\n");
+		"COMMAND is run by a shell. --screenshot: when the test picture is\n"
+		"shown, with HEAD WIDTH HEIGHT behind it; it fails if the picture is\n"
+		"wrong. --replace: to kill the process that serves the vGPU; without\n"
+		"it the tests host-replaced* are left out.\n");
 	return to == stdout ? 0 : 2;
 }
 
@@ -103,6 +110,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "list", no_argument, NULL, 'l' },
 		{ "screenshot", required_argument, NULL, 's' },
+		{ "replace", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -117,6 +125,8 @@ int main(int argc, char **argv)
 			list = true;
 		else if (option == 's')
 			screenshot_command = optarg;
+		else if (option == 'r')
+			replace_command = optarg;
 		else
 			return usage(option == 'h' ? stdout : stderr);
 	}

@@ -20,11 +20,13 @@ struct test {
 
 extern const struct test attach_tests[], control_tests[], resource_tests[],
 	channel_tests[], copy_tests[], commit_tests[], abuse_tests[],
-	draw_tests[];
+	draw_tests[], replace_tests[];
 
 /* Run for every head that is drawn, with head, width and height behind it;
  * NULL: none was given. Its exit status says whether the picture is right. */
 extern const char *screenshot_command;
+/* Kills the process that serves the vGPU; replace_tests are run only with it. */
+extern const char *replace_command;
 
 /* Notes why the test that runs has failed. */
 void conform_fail(const char *file, int line, const char *format, ...)

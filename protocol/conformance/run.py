@@ -1,0 +1,174 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs pvgpu-conform against the host of this tree: an own pvgpud in a
+directory of its own, workers under ASan and UBSan, one vGPU of a type with
+several heads and one with a single one. TAP. Run from the tree's root.
+"""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+CONFORM = "build/bin/pvgpu-conform"
+MANAGER = "build/asan/bin/pvgpud"
+WORKER = "build/asan/bin/pvgpu-worker"
+CONTROL = "build/bin/pvgpuctl"
+TYPES = "host-backend/types"
+VGPUS = (("many", "PV24-2Q"), ("single", "PV24-1A"))
+CONFORM_SECONDS = 300
+KILLS = 4               # of the tests host-replaced*, in each run
+BAD = re.compile(r"Sanitizer|runtime error|worker died: (?!.*signal 9)")
+
+number = 0
+failed = 0
+
+
+def report(name, problem=""):
+    """One TAP line; problem is empty where all is well."""
+    global number, failed
+    number += 1
+    failed += bool(problem)
+    print(f"{'not ok' if problem else 'ok'} {number} - {name}")
+    for line in problem.splitlines()[:40]:
+        print(f"# {line}")
+    sys.stdout.flush()
+
+
+def absent():
+    return [path for path in (CONFORM, MANAGER, WORKER, CONTROL)
+            if not os.access(path, os.X_OK)]
+
+
+class Daemon:
+    """A pvgpud of our own; everything of it lies in one directory."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.log_path = f"{folder}/log"
+        self.control = f"{folder}/control"
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [MANAGER, "--runtime-dir", folder, "--types-dir", TYPES,
+                 "--worker", os.path.abspath(WORKER)],
+                stdout=log, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 30
+        while not os.path.exists(self.control):
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"pvgpud is not there:\n{self.log()}")
+            time.sleep(0.05)
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def ctl(self, *arguments):
+        return [CONTROL, "--socket", self.control, *arguments]
+
+    def show(self, name):
+        done = subprocess.run(self.ctl("--json", "show", name), check=True,
+                              stdout=subprocess.PIPE, timeout=60)
+        return json.loads(done.stdout)
+
+    def stop(self):
+        """Its exit status, or a word why there is none."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return "none within 30 s"
+
+
+def pass_on(name, text):
+    """The lines of pvgpu-conform as ours, renumbered."""
+    plan = re.search(r"^1\.\.(\d+)$", text, re.M)
+    lines = text.splitlines()
+    seen = 0
+    for at, line in enumerate(lines):
+        result = re.match(r"(not )?ok \d+ - (.*)", line)
+        if not result:
+            continue
+        seen += 1
+        why = lines[at + 1].lstrip("# ") if result[1] and \
+            at + 1 < len(lines) else ""
+        report(f"{name}: {result[2]}",
+               (why or "failed") if result[1] else "")
+    if not plan or seen != int(plan[1]):
+        report(f"{name}: every test was run",
+               f"{seen} of {plan[1] if plan else '?'}\n{text[-2000:]}")
+
+
+def conform(daemon, name, kind):
+    """All of pvgpu-conform against one vGPU, and how its worker took it."""
+    created = subprocess.run(daemon.ctl("create", name, kind), check=False,
+                             stdout=subprocess.PIPE, text=True,
+                             stderr=subprocess.STDOUT, timeout=60)
+    if created.returncode:
+        report(f"{kind}: create", created.stdout)
+        return
+    shot = shlex.quote(f"{daemon.folder}/{name}.png")
+    quoted = " ".join(shlex.quote(word) for word in
+                      daemon.ctl("screenshot", "-o"))
+    look = f"sh -c '{quoted} {shot} {name} $0 >&2 && " \
+           f"exec protocol/conformance/picture.py {shot} $0 $1 $2 >&2'"
+    kill = f"{sys.executable} protocol/conformance/run.py --kill " \
+           f"{shlex.quote(daemon.control)} {name}"
+    try:
+        done = subprocess.run(
+            [CONFORM, "--screenshot", look, "--replace", kill,
+             f"{daemon.folder}/{name}.sock"],
+            stdout=subprocess.PIPE, text=True, check=False,
+            timeout=CONFORM_SECONDS)
+        pass_on(kind, done.stdout)
+    except subprocess.TimeoutExpired as late:
+        report(f"{kind}: in {CONFORM_SECONDS} s",
+               (late.stdout or b"").decode()[-2000:])
+    died = len(re.findall(rf"{name}: worker died", daemon.log()))
+    report(f"{kind}: the worker died when it was killed and only then",
+           "" if died == KILLS else f"{died} times, not {KILLS}")
+
+
+def kill_worker(control, name):
+    """For --replace: kills the vGPU's worker with SIGKILL."""
+    done = subprocess.run([CONTROL, "--socket", control, "--json", "show",
+                           name], check=True, stdout=subprocess.PIPE,
+                          timeout=60)
+    os.kill(json.loads(done.stdout)["vgpu"]["workerPid"], signal.SIGKILL)
+    return 0
+
+
+def main():
+    if sys.argv[1:2] == ["--kill"]:
+        return kill_worker(sys.argv[2], sys.argv[3])
+    print("TAP version 13")
+    missing = absent()
+    if missing:
+        report("programs", f"not built: {' '.join(missing)}; make all")
+        print(f"1..{number}")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="pvgpu-conform-") as folder:
+        daemon = Daemon(folder)
+        try:
+            for name, kind in VGPUS:
+                conform(daemon, name, kind)
+            time.sleep(0.2)
+        finally:
+            status = daemon.stop()
+        report("pvgpud ends cleanly", "" if status == 0 else
+               f"exit status {status}\n{daemon.log()[-3000:]}")
+        bad = [line for line in daemon.log().splitlines()
+               if BAD.search(line)]
+        report("no sanitizer found anything", "\n".join(bad[:40]))
+    print(f"1..{number}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
