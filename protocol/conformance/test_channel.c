@@ -260,7 +260,7 @@ static void full_of_completions(struct guest *g)
 			continue;
 		}
 		if (pvgpu_producer_sleep(&g->client.queues[1].submit, 1) &&
-		    !peer_interrupted(&g->peer, vector, 300))
+		    !peer_interrupted(&g->peer, vector, 2000))
 			break;
 	}
 	EXPECT(sent < most, "completions into a full ring");

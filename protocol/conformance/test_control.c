@@ -99,7 +99,7 @@ static void full_of_answers(struct guest *g)
 {
 	uint32_t sent = 0, got = 0, first = g->client.next_cookie + 1;
 	uint32_t most = 3 * g->d->queue_slots;
-	uint64_t until = peer_now_ms() + 3000;
+	uint64_t until = peer_now_ms() + ANSWER_MS;
 
 	/* Puts until neither ring has room any more. */
 	while (sent < most && peer_now_ms() < until) {
@@ -113,7 +113,7 @@ static void full_of_answers(struct guest *g)
 		}
 		g->client.next_cookie--;
 		if (pvgpu_producer_sleep(&g->client.queues[0].submit, 1) &&
-		    !peer_interrupted(&g->peer, 0, 300))
+		    !peer_interrupted(&g->peer, 0, 2000))
 			break;
 	}
 	EXPECT(sent > g->d->queue_slots, "%u requests only", sent);
