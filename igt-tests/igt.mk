@@ -11,7 +11,7 @@ GUEST_TOOLS := $(patsubst igt-tests/guest/%.c,$(BUILD)/guest/pvgpu-%,\
 $(BUILD)/guest/pvgpu-%: igt-tests/guest/%.c
 	$(call say,CC guest,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -I/usr/include/libdrm -static -MF $@.d $< -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -I/usr/include/libdrm -static -s -MF $@.d $< -o $@
 
 CHECK_DEPS += $(GUEST_TOOLS) modules
 CHECKS     += $(sort $(wildcard igt-tests/tests/test_*.py))

@@ -191,9 +191,10 @@ class Vm:
                 shutil.copy(tool, self.share / "bin")
         if (BUILD / "guest/lib").is_dir():      # programs with their libraries
             shutil.copytree(BUILD / "guest/lib", self.share / "lib", dirs_exist_ok=True)
-        module = BUILD / "module" / self.suite / "pvgpu.ko"
-        if module.exists():
-            shutil.copy(module, self.share)
+        module = BUILD / "module" / self.suite
+        if (module / "pvgpu.ko").exists():
+            shutil.copy(module / "pvgpu.ko", self.share)
+            shutil.copytree(module / "index", self.share / "index", dirs_exist_ok=True)
 
     def qemu_argv(self):
         accel = accelerator()
@@ -386,9 +387,10 @@ class Vm:
         """modprobe pvgpu."""
         if not (self.share / "pvgpu.ko").exists():
             raise VmError(f"no build/module/{self.suite}/pvgpu.ko: make module")
-        extra = f"/lib/modules/{self.image.version}/extra"
-        self.run(f"if [ ! -e {extra}/pvgpu.ko ]; then mkdir -p {extra} && "
-                 f"cp /host/pvgpu.ko {extra}/ && depmod; fi; modprobe pvgpu {parameters}")
+        modules = f"/lib/modules/{self.image.version}"
+        self.run(f"[ -e {modules}/extra ] || (mkdir {modules}/extra && "
+                 f"cp /host/pvgpu.ko {modules}/extra/ && cp /host/index/* {modules}/); "
+                 f"modprobe pvgpu {parameters}")
 
     def unload(self):
         self.run("rmmod pvgpu")
