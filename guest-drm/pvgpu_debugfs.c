@@ -69,10 +69,32 @@ static int vram_show(struct seq_file *m, void *unused)
 	return 0;
 }
 
+/* One control round trip, timed: what all others cost at least. */
+static int ping_show(struct seq_file *m, void *unused)
+{
+	struct pvgpu_card *pvgpu = card_of(m);
+	struct pvgpu_ping ping = {
+		.payload = pvgpu_cpu_to_le64(get_random_u64()),
+	};
+	struct pvgpu_ping_done done = { };
+	ktime_t start = ktime_get();
+	int ret;
+
+	pvgpu_msg_init(&ping, PVGPU_OP_PING);
+	ret = pvgpu_link_call(pvgpu, &ping, sizeof(ping), &done, sizeof(done));
+	if (ret)
+		return ret;
+	if (done.payload != ping.payload)
+		return -EPROTO;
+	seq_printf(m, "%lld ns\n", ktime_to_ns(ktime_sub(ktime_get(), start)));
+	return 0;
+}
+
 static const struct drm_info_list debugfs_files[] = {
 	{ "limits", limits_show, 0, NULL },
 	{ "link", link_show, 0, NULL },
 	{ "vram", vram_show, 0, NULL },
+	{ "ping", ping_show, 0, NULL },
 };
 
 void pvgpu_debugfs_init(struct drm_minor *minor)

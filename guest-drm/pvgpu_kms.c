@@ -461,6 +461,30 @@ static void kms_flush(struct pvgpu_card *pvgpu, struct drm_atomic_state *state)
 	release_all(&released);
 }
 
+/* Whether a commit on this CRTC is done with its completion, and need not look
+ * like a flip: an async one, or one whose event is the core's own (nobody
+ * asked for a time) and that lights the head or draws in what it shows.
+ */
+static bool kms_done_at_once(struct drm_atomic_state *state, struct drm_crtc *crtc,
+			     struct drm_crtc_state *crtc_state)
+{
+	struct drm_plane_state *old_state, *new_state;
+	struct drm_plane *plane;
+	int i;
+
+	if (!crtc_state->active || crtc_state->async_flip)
+		return true;
+	if (crtc_state->event->base.file_priv || crtc_state->event->base.fence)
+		return false;
+	if (drm_atomic_crtc_needs_modeset(crtc_state))
+		return true;
+	for_each_oldnew_plane_in_state(state, plane, old_state, new_state, i) {
+		if (new_state->crtc == crtc && old_state->fb != new_state->fb)
+			return false;
+	}
+	return true;
+}
+
 static void kms_send_events(struct drm_atomic_state *state)
 {
 	struct drm_crtc_state *crtc_state;
@@ -469,16 +493,15 @@ static void kms_send_events(struct drm_atomic_state *state)
 
 	for_each_new_crtc_in_state(state, crtc, crtc_state, i) {
 		struct drm_pending_vblank_event *event = crtc_state->event;
+		bool at_once;
 
 		if (!event)
 			continue;
+		at_once = kms_done_at_once(state, crtc, crtc_state);
 		crtc_state->event = NULL;
 		spin_lock_irq(&crtc->dev->event_lock);
-		/* The frame is latched: an async flip is done, any other one
-		 * at the next vblank.
-		 */
-		if (crtc_state->active && !crtc_state->async_flip &&
-		    !drm_crtc_vblank_get(crtc))
+		/* The frame is latched: a flip is done at the next vblank. */
+		if (!at_once && !drm_crtc_vblank_get(crtc))
 			drm_crtc_arm_vblank_event(crtc, event);
 		else
 			drm_crtc_send_vblank_event(crtc, event);

@@ -146,6 +146,12 @@ def exports(suite):
     vm.check_dmesg()
 
 
+def copies(suite):
+    vm = machines[suite]()
+    vm.run("pvgpu-copytest", timeout=300)
+    vm.check_dmesg()
+
+
 def shows_a_console(suite):
     vm = machines[suite]()
     vm.run("echo 1 > /sys/class/vtconsole/vtcon1/bind", check=False)
@@ -225,6 +231,7 @@ for name in SUITES:
             ("maps the window write-back", maps_cached),
             ("shows a foreign buffer, and its damage", imports),
             ("exports a buffer that outlives its handle", exports),
+            ("has the host copy and fill, also between scattered buffers", copies),
             ("shows a console", shows_a_console),
             ("survives the death of its worker", survives_its_worker),
             ("comes and goes 20 times", comes_and_goes)):
