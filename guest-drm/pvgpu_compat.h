@@ -124,6 +124,15 @@ static inline void pvgpu_private_state_init(struct drm_private_obj *obj,
 }
 #endif
 
+/* The core looks a framebuffer's format up for the driver. */
+#ifdef PVGPU_HAVE_FB_CREATE_INFO
+#define PVGPU_FB_INFO_PARAM const struct drm_format_info *info,
+#define PVGPU_FB_INFO info,
+#else
+#define PVGPU_FB_INFO_PARAM
+#define PVGPU_FB_INFO
+#endif
+
 #ifdef PVGPU_HAVE_ASYNC_CHECK_FLIP
 #define PVGPU_ASYNC_CHECK_FLIP , bool flip
 #else
@@ -170,9 +179,9 @@ static inline void pvgpu_fbdev_setup(struct drm_device *drm)
 #if defined(PVGPU_HAVE_DRIVER_FBDEV)
 	drm_client_setup(drm, NULL);
 #elif defined(PVGPU_HAVE_FBDEV_TTM_SETUP)
-	drm_fbdev_ttm_setup(drm, 0);
+	drm_fbdev_ttm_setup(drm, 32);
 #else
-	drm_fbdev_generic_setup(drm, 0);
+	drm_fbdev_generic_setup(drm, 32);
 #endif
 }
 

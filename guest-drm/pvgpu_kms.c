@@ -593,8 +593,18 @@ int pvgpu_kms_replay(struct pvgpu_card *pvgpu)
 
 /* ------------------------------------------------------------------ init */
 
+/* Not all kernels refuse what no plane can show. */
+static struct drm_framebuffer *kms_fb_create(struct drm_device *drm, struct drm_file *file,
+					     PVGPU_FB_INFO_PARAM
+					     const struct drm_mode_fb_cmd2 *cmd)
+{
+	if (!drm_any_plane_has_format(drm, cmd->pixel_format, cmd->modifier[0]))
+		return ERR_PTR(-EINVAL);
+	return drm_gem_fb_create_with_dirty(drm, file, PVGPU_FB_INFO cmd);
+}
+
 static const struct drm_mode_config_funcs mode_config_funcs = {
-	.fb_create = drm_gem_fb_create_with_dirty,
+	.fb_create = kms_fb_create,
 	.atomic_check = kms_atomic_check,
 	.atomic_commit = drm_atomic_helper_commit,
 };

@@ -118,6 +118,9 @@ struct drm_gem_object *pvgpu_prime_import(struct drm_device *drm, struct dma_buf
 			return own;
 		}
 	}
+	/* Nothing that we show or copy may end within a page. */
+	if (!PAGE_ALIGNED(dma_buf->size))
+		return ERR_PTR(-EINVAL);
 	attach = dma_buf_attach(dma_buf, drm->dev);
 	if (IS_ERR(attach))
 		return ERR_CAST(attach);
