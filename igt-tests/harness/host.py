@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The host's side of a test: pvgpud with a runtime directory of its own, and
 pvgpuctl."""
+import fcntl
+import itertools
 import json
 import os
 import re
@@ -30,12 +32,26 @@ def tail(path, lines=25):
         return ""
 
 
+_ours = {}      # folders that this process uses: the lock of each
+
+
 def run_dir(name):
-    """An empty folder for a run's files, kept after it: build/run/NAME."""
-    path = BUILD / "run" / name
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    return path
+    """An empty folder for a run's files, kept after it: build/run/NAME, or
+    NAME.2 ... while another process is at work in that."""
+    (BUILD / "run").mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        path = BUILD / "run" / (name if number == 1 else f"{name}.{number}")
+        if path not in _ours:
+            lock = open(f"{path}.lock", "w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            _ours[path] = lock
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        return path
 
 
 def socket_dir(path):
@@ -108,7 +124,9 @@ class Host:
             return
         process, self.process = self.process, None
         code = process.poll()
-        if code is None:
+        if code is not None:
+            code = f"{code} before it was told to"
+        else:
             process.send_signal(signal.SIGTERM)
             try:
                 code = process.wait(20)
