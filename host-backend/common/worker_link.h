@@ -18,7 +18,7 @@
 #include "limits.h"
 #include "window.h"
 
-#define WORKER_LINK_VERSION	1u
+#define WORKER_LINK_VERSION	2u
 #define WORKER_LINK_FD		3	/* where a worker finds its socket */
 
 enum worker_op {
@@ -26,6 +26,7 @@ enum worker_op {
 	WORKER_INIT = 1,	/* first, once; see struct worker_init */
 	WORKER_SCREENSHOT,	/* answered by SCREENSHOT_DONE */
 	WORKER_QUERY,		/* answered by QUERY_DONE */
+	WORKER_HEAD_SET,	/* not answered */
 	/* worker to manager */
 	WORKER_READY,		/* INIT is done and the sandbox is shut */
 	WORKER_SCREENSHOT_DONE,	/* with one fd where error is 0 */
@@ -44,9 +45,26 @@ struct worker_header {
 struct worker_init {
 	struct worker_header header;
 	uint32_t version;		/* WORKER_LINK_VERSION */
-	uint32_t reserved;
+	uint32_t head_sets;		/* messages HEAD_SET that follow at once,
+					 * to be heeded before the guest */
 	char name[64];			/* of the vGPU, for logs */
 	struct vgpu_limits limits;
+};
+
+/* What is plugged into a head from now on; the guest is told if it is there.
+ * The manager has checked all of it. */
+#define WORKER_EDID_MAX	1024u
+struct worker_head_set {
+	struct worker_header header;
+	uint32_t head;
+	uint32_t serial;		/* another one after every change */
+	uint32_t connected;
+	uint32_t width;			/* preferred mode */
+	uint32_t height;
+	uint32_t refresh;		/* mHz */
+	uint32_t edid_size;		/* bytes, blocks of 128; 0: make one */
+	uint32_t reserved;
+	uint8_t edid[WORKER_EDID_MAX];
 };
 
 struct worker_ready {
@@ -130,6 +148,7 @@ extern const struct worker_link_op worker_link_ops[WORKER_OP_COUNT];
 union worker_message {
 	struct worker_header header;
 	struct worker_init init;
+	struct worker_head_set head_set;
 	struct worker_ready ready;
 	struct worker_screenshot screenshot;
 	struct worker_screenshot_done screenshot_done;

@@ -1,28 +1,49 @@
 // SPDX-License-Identifier: MIT
-/* The table of subcommands: the one place that names them, for the parser and
- * for every --help. */
+/* The tables of subcommands and their options: the one place that names them,
+ * for the parser and for every --help. */
 #include "ctl.h"
 
+const struct ctl_option ctl_options[] = {
+	{ 'o', true, "--output", "a file name" },
+	{ 'f', true, "--force", NULL },
+	{ 'p', false, "--plug", NULL },
+	{ 'u', false, "--unplug", NULL },
+	{ 'm', false, "--mode", "a mode, WxH or WxH@HZ" },
+	{ 'e', false, "--edid", "a file name or default" },
+	{ 0 }
+};
+
 const struct ctl_command ctl_commands[] = {
-	{ "types", "", 0, "", "list the types and how many more of each fit",
+	{ "types", "", 0, 0, "", "list the types and how many more of each fit",
 	  "FITS says how many vGPUs of the type can still be created.\n",
 	  ctl_types },
-	{ "create", "NAME TYPE", 2, "", "create a vGPU",
+	{ "create", "NAME TYPE", 2, 2, "", "create a vGPU",
 	  "NAME is 1 to 32 of a-z 0-9 _ -. Its socket, for QEMU, is there\n"
 	  "until the vGPU is destroyed; 'qemu-args NAME' says how to use it.\n",
 	  ctl_create },
-	{ "destroy", "[--force] NAME", 1, "f", "destroy a vGPU",
+	{ "destroy", "[--force] NAME", 1, 1, "f", "destroy a vGPU",
 	  "  -f, --force   also if a QEMU has it; its device is dead then\n",
 	  ctl_destroy },
-	{ "list", "", 0, "", "list the vGPUs", "", ctl_list },
-	{ "show", "NAME", 1, "", "tell everything about a vGPU",
+	{ "list", "", 0, 0, "", "list the vGPUs", "", ctl_list },
+	{ "show", "NAME", 1, 1, "", "tell everything about a vGPU",
 	  "Type, limits, who uses it, its heads, what it uses of its budgets.\n",
 	  ctl_show },
-	{ "screenshot", "[-o FILE] NAME HEAD", 2, "o",
+	{ "head", "NAME [HEAD] [OPTION...]", 1, 2, "pume",
+	  "show or set what is plugged into heads",
+	  "Without an option it shows all heads, or one. With options it sets\n"
+	  "one; a guest is told at once, and every later guest sees it so.\n"
+	  "  --plug             a monitor is there\n"
+	  "  --unplug           none is\n"
+	  "  --mode WxH[@HZ]    the mode that the monitor prefers\n"
+	  "  --edid FILE        the monitor's EDID, up to 1024 bytes; 'default'\n"
+	  "                     for one that pvgpu makes, with the type's mode\n"
+	  "                     (a file of that name is ./default)\n",
+	  ctl_head },
+	{ "screenshot", "[-o FILE] NAME HEAD", 2, 2, "o",
 	  "save what a head shows as PNG",
 	  "  -o, --output FILE   [NAME-HEAD.png]; - is standard output\n",
 	  ctl_screenshot },
-	{ "qemu-args", "NAME", 1, "", "print the QEMU arguments for a vGPU",
+	{ "qemu-args", "NAME", 1, 1, "", "print the QEMU arguments for a vGPU",
 	  "One line, quoted for a shell:\n"
 	  "  eval \"qemu-system-x86_64 ... $(pvgpuctl qemu-args NAME)\"\n",
 	  ctl_qemu_args },

@@ -29,7 +29,7 @@ enum ctl_status ctl_destroy(struct ctl *ctl)
 	cleanup_json json_object *reply = NULL;
 	enum ctl_status status;
 
-	if (ctl->force)
+	if (ctl_option(ctl, 'f'))
 		json_object_object_add(parameters, "force",
 				       json_object_new_boolean(true));
 	status = ctl_call(ctl, "Destroy", parameters, &reply, NULL);

@@ -27,16 +27,30 @@ struct ctl {
 	const char *socket;
 	bool json;
 	const char *command;		/* its name */
-	const char *arguments[CTL_ARGUMENTS_MAX];
-	const char *output;		/* -o; NULL without */
-	bool force;			/* --force */
+	const char *arguments[CTL_ARGUMENTS_MAX];	/* NULL: not given */
+	const char *options[26];	/* by letter, see ctl_option() */
 };
+
+/* An option that some commands take. */
+struct ctl_option {
+	char letter;			/* in ctl_command.options */
+	bool brief;			/* -LETTER is the same */
+	const char *name;		/* --NAME */
+	const char *value;		/* what it takes, for people; NULL: none */
+};
+extern const struct ctl_option ctl_options[];
+
+/* The option's value ("" where it takes none), or NULL: not given. */
+static inline const char *ctl_option(const struct ctl *ctl, char letter)
+{
+	return ctl->options[letter - 'a'];
+}
 
 struct ctl_command {
 	const char *name;
 	const char *usage;		/* the arguments, for people */
-	int arguments;			/* how many there must be */
-	const char *options;		/* its own short options: "o", "f" */
+	int least, most;		/* how many arguments */
+	const char *options;		/* letters of ctl_options */
 	const char *summary;		/* one line */
 	const char *help;		/* the rest, lines */
 	enum ctl_status (*run)(struct ctl *ctl);
@@ -80,6 +94,7 @@ enum ctl_status ctl_create(struct ctl *ctl);
 enum ctl_status ctl_destroy(struct ctl *ctl);
 enum ctl_status ctl_list(struct ctl *ctl);
 enum ctl_status ctl_show(struct ctl *ctl);
+enum ctl_status ctl_head(struct ctl *ctl);
 enum ctl_status ctl_screenshot(struct ctl *ctl);
 enum ctl_status ctl_qemu_args(struct ctl *ctl);
 

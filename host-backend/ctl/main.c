@@ -81,14 +81,40 @@ static enum ctl_status usage_error(const struct ctl *ctl, const char *what,
 	return CTL_USAGE;
 }
 
-static bool has_option(const struct ctl_command *command, char letter)
+/* The command's option that argv[*at] is, with its value; false if it is none
+ * of them. A value that is missing is NULL. */
+static bool command_option(const struct ctl_command *command, char **argv,
+			   int *at, const struct ctl_option **ret,
+			   const char **ret_value)
 {
-	return command && strchr(command->options, letter);
+	const char *value;
+
+	for (const struct ctl_option *o = ctl_options; o->letter; o++) {
+		if (!command || !strchr(command->options, o->letter))
+			continue;
+		if (o->value) {
+			value = option_value(argv, at, o->name,
+					     o->brief ? o->letter : 0);
+			if (!value)
+				continue;
+			*ret_value = *value ? value : NULL;
+		} else {
+			if (strcmp(argv[*at], o->name) &&
+			    !(o->brief && argv[*at][1] == o->letter &&
+			      !argv[*at][2]))
+				continue;
+			*ret_value = "";
+		}
+		*ret = o;
+		return true;
+	}
+	return false;
 }
 
 int main(int argc, char **argv)
 {
 	const struct ctl_command *command = NULL;
+	const struct ctl_option *option;
 	struct ctl ctl = { .socket = getenv("PVGPU_SOCKET") };
 	bool options_end = false, help = false;
 	enum ctl_status status;
@@ -116,17 +142,12 @@ int main(int argc, char **argv)
 					return usage_error(&ctl, "--socket",
 							   "", "a path");
 				ctl.socket = value;
-			} else if (has_option(command, 'o') &&
-				   (value = option_value(argv, &i, "--output",
-							 'o'))) {
-				if (!*value)
-					return usage_error(&ctl, "--output",
-							   "", "a file name");
-				ctl.output = value;
-			} else if (has_option(command, 'f') &&
-				   (!strcmp(argv[i], "--force") ||
-				    !strcmp(argv[i], "-f"))) {
-				ctl.force = true;
+			} else if (command_option(command, argv, &i, &option,
+						  &value)) {
+				if (!value)
+					return usage_error(&ctl, option->name,
+							   "", option->value);
+				ctl.options[option->letter - 'a'] = value;
 			} else {
 				return usage_error(&ctl, "option", argv[i],
 						   "what --help shows");
@@ -149,7 +170,7 @@ int main(int argc, char **argv)
 			ctl.command = command->name;
 			continue;
 		}
-		if (count == command->arguments) {
+		if (count == command->most) {
 			if (help)
 				continue;
 			return usage_error(&ctl, "argument", argv[i],
@@ -168,7 +189,7 @@ int main(int argc, char **argv)
 		ctl_complain(&ctl, "no command given; see pvgpuctl --help");
 		return CTL_USAGE;
 	}
-	if (count < command->arguments) {
+	if (count < command->least) {
 		ctl_complain(&ctl, "needs %s", command->usage);
 		return CTL_USAGE;
 	}

@@ -172,8 +172,8 @@ enum ctl_status ctl_screenshot(struct ctl *ctl)
 		return status;
 	if (!map_picture(ctl, &picture, reply, fd))
 		return CTL_FAILED;
-	if (ctl->output)
-		path = strdup(ctl->output);
+	if (ctl_option(ctl, 'o'))
+		path = strdup(ctl_option(ctl, 'o'));
 	else if (asprintf(&path, "%s-%llu.png", ctl->arguments[0],
 			  (unsigned long long)head) < 0)
 		path = NULL;

@@ -12,10 +12,9 @@
 #include "common/util.h"
 #include "describe.h"
 #include "manager.h"
-#include "varlink.h"
+#include "methods.h"
 
-/* The vGPU that the call names, or NULL with the error sent. */
-static struct vgpu *named_vgpu(struct varlink_call *call)
+struct vgpu *method_vgpu(struct varlink_call *call)
 {
 	const char *name = varlink_string(call, "name");
 	struct vgpu *v = manager_find(call->manager, name);
@@ -137,7 +136,7 @@ static void create(struct varlink_call *call)
 
 static void destroy(struct varlink_call *call)
 {
-	struct vgpu *v = named_vgpu(call);
+	struct vgpu *v = method_vgpu(call);
 	const struct broker_session *session;
 
 	if (!v)
@@ -251,7 +250,7 @@ static void show_answer(void *userdata, int error,
 {
 	cleanup_free struct pending *p = userdata;
 	struct varlink_call *call = p->call;
-	struct vgpu *v = named_vgpu(call);
+	struct vgpu *v = method_vgpu(call);
 
 	(void)fd;	/* QUERY_DONE has none */
 	if (v)
@@ -261,7 +260,7 @@ static void show_answer(void *userdata, int error,
 
 static void show(struct varlink_call *call)
 {
-	struct vgpu *v = named_vgpu(call);
+	struct vgpu *v = method_vgpu(call);
 	int r;
 
 	if (!v)
@@ -319,7 +318,7 @@ static void screenshot_answer(void *userdata, int error,
 
 static void screenshot(struct varlink_call *call)
 {
-	struct vgpu *v = named_vgpu(call);
+	struct vgpu *v = method_vgpu(call);
 	int64_t head = varlink_int(call, "head");
 	enum vgpu_state state;
 	int r;
@@ -366,7 +365,7 @@ static int append_option_value(char **text, const char *value)
 
 static void qemu_arguments(struct varlink_call *call)
 {
-	struct vgpu *v = named_vgpu(call);
+	struct vgpu *v = method_vgpu(call);
 	json_object *reply, *arguments;
 	cleanup_free char *chardev = NULL;
 	cleanup_free char *device = NULL;
@@ -406,6 +405,14 @@ const struct varlink_method manager_methods[] = {
 	{ "io.pvgpu.Manager.Show", PARAMETERS(NAME), show },
 	{ "io.pvgpu.Manager.Screenshot",
 	  PARAMETERS(NAME, { "head", json_type_int, false }), screenshot },
+	{ "io.pvgpu.Manager.ListHeads", PARAMETERS(NAME), method_list_heads },
+	{ "io.pvgpu.Manager.SetHead",
+	  PARAMETERS(NAME, { "head", json_type_int, false },
+		     { "connected", json_type_boolean, true },
+		     { "width", json_type_int, true },
+		     { "height", json_type_int, true },
+		     { "refresh", json_type_int, true },
+		     { "edid", json_type_string, true }), method_set_head },
 	{ "io.pvgpu.Manager.QemuArguments", PARAMETERS(NAME), qemu_arguments },
 	{ 0 }
 };

@@ -155,6 +155,11 @@ static json_object *parameter(const struct varlink_call *call,
 	return value;
 }
 
+bool varlink_given(const struct varlink_call *call, const char *name)
+{
+	return parameter(call, name) != NULL;
+}
+
 const char *varlink_string(const struct varlink_call *call, const char *name)
 {
 	json_object *value = parameter(call, name);

@@ -67,6 +67,7 @@ void varlink_cancel(struct varlink_call *call);
 
 /* Checked parameters of the call; NULL or false where an optional one is
  * absent. */
+bool varlink_given(const struct varlink_call *call, const char *name);
 const char *varlink_string(const struct varlink_call *call, const char *name);
 int64_t varlink_int(const struct varlink_call *call, const char *name);
 bool varlink_bool(const struct varlink_call *call, const char *name);

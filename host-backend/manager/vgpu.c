@@ -109,6 +109,7 @@ static void start_worker(struct vgpu *v)
 		.debug = m->debug,
 		.name = v->name,
 		.limits = &v->limits,
+		.heads = v->heads,
 		.session = broker_session(v->broker),
 		.ops = &worker_ops,
 		.userdata = v,
@@ -183,6 +184,8 @@ int vgpu_new(struct vgpu **ret, struct manager *manager, const char *name,
 	v->manager = manager;
 	v->type = type;
 	v->limits = type->limits;
+	for (uint32_t i = 0; i < v->limits.heads; i++)
+		head_setting_default(&v->heads[i], &v->limits);
 	snprintf(v->name, sizeof(v->name), "%s", name);
 	r = make_uuid(v);
 	if (!r && asprintf(&v->socket, "%s/%s.sock", manager->runtime_dir,
@@ -211,6 +214,20 @@ void vgpu_free(struct vgpu *v)
 	broker_free(v->broker);
 	free(v->socket);
 	free(v);
+}
+
+int vgpu_set_head(struct vgpu *v, uint32_t head,
+		  const struct head_setting *setting)
+{
+	int r = 0;
+
+	/* A worker that dies has nobody to tell; the next one gets all. */
+	if (v->worker && !v->worker_of_past && !worker_is_dying(v->worker))
+		r = worker_set_head(v->worker, head, setting);
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return r;
+	v->heads[head] = *setting;
+	return 0;
 }
 
 enum vgpu_state vgpu_state(struct vgpu *v)

@@ -7,6 +7,7 @@
 #define PVGPU_VGPU_H
 
 #include "broker.h"
+#include "head_setting.h"
 #include "types/types.h"
 #include "workers.h"
 
@@ -31,6 +32,7 @@ struct vgpu {
 	char *socket;			/* path */
 	struct broker *broker;
 	struct worker *worker;		/* NULL while there is none */
+	struct head_setting heads[PVGPU_MAX_HEADS];
 
 	/* Of the QEMU that is connected. */
 	bool worker_of_past;		/* the worker is an earlier QEMU's */
@@ -47,6 +49,11 @@ int vgpu_new(struct vgpu **ret, struct manager *manager, const char *name,
 	     const struct vgpu_type *type);
 /* Kills and reaps the worker, drops QEMU, removes the socket. Accepts NULL. */
 void vgpu_free(struct vgpu *vgpu);
+
+/* Makes a checked setting a head's, for the worker of now and all to come. 0;
+ * or -errno, and nothing has changed. */
+int vgpu_set_head(struct vgpu *vgpu, uint32_t head,
+		  const struct head_setting *setting);
 
 enum vgpu_state vgpu_state(struct vgpu *vgpu);
 const char *vgpu_state_name(enum vgpu_state state);

@@ -395,23 +395,41 @@ static int spawn(pid_t *ret, const char *program, bool debug, int socket)
 	return -r;
 }
 
-static int send_init(const struct worker *w,
-		     const struct broker_session *session)
+int worker_set_head(struct worker *w, uint32_t head,
+		    const struct head_setting *setting)
+{
+	struct worker_head_set message;
+
+	if (w->socket < 0)
+		return -ECONNRESET;
+	head_setting_message(&message, head, setting);
+	return worker_link_send(w->socket, &message, NULL, 0);
+}
+
+static int send_init(struct worker *w, const struct broker_session *session,
+		     const struct head_setting *heads)
 {
 	struct worker_init init = {
 		.header.op = WORKER_INIT,
 		.version = WORKER_LINK_VERSION,
 		.limits = w->limits,
 	};
-	int fds[WORKER_INIT_FDS];
+	int fds[WORKER_INIT_FDS], r;
 
+	for (uint32_t i = 0; i < w->limits.heads; i++)
+		init.head_sets += !head_setting_is_default(&heads[i],
+							   &w->limits);
 	memcpy(init.name, w->name, sizeof(init.name));
 	fds[0] = session->window;
 	fds[1] = session->state;
 	memcpy(&fds[2], session->doorbells, sizeof(session->doorbells));
 	memcpy(&fds[2 + WINDOW_VECTORS], session->interrupts,
 	       sizeof(session->interrupts));
-	return worker_link_send(w->socket, &init, fds, ARRAY_SIZE(fds));
+	r = worker_link_send(w->socket, &init, fds, ARRAY_SIZE(fds));
+	for (uint32_t i = 0; !r && i < w->limits.heads; i++)
+		if (!head_setting_is_default(&heads[i], &w->limits))
+			r = worker_set_head(w, i, &heads[i]);
+	return r;
 }
 
 int worker_start(struct worker **ret, const struct worker_setup *setup)
@@ -461,7 +479,7 @@ int worker_start(struct worker **ret, const struct worker_setup *setup)
 	r = set_deadline(w, READY_USEC, "it was not ready in time");
 	if (r < 0)
 		goto fail;
-	r = send_init(w, setup->session);
+	r = send_init(w, setup->session, setup->heads);
 	if (r < 0)
 		goto fail;
 	*ret = w;

@@ -14,6 +14,7 @@
 
 #include "broker.h"
 #include "common/worker_link.h"
+#include "head_setting.h"
 
 #define WORKER_WHY_MAX 160
 
@@ -40,12 +41,13 @@ struct worker_setup {
 	bool debug;
 	const char *name;		/* of the vGPU */
 	const struct vgpu_limits *limits;
+	const struct head_setting *heads;	/* limits->heads of them */
 	const struct broker_session *session;
 	const struct worker_ops *ops;
 	void *userdata;
 };
 
-/* Starts the process and sends INIT. Returns 0 or -errno. */
+/* Starts the process and sends INIT and the heads. Returns 0 or -errno. */
 int worker_start(struct worker **ret, const struct worker_setup *setup);
 
 /* SIGKILL; `gone` follows from the event loop once it is reaped. */
@@ -66,6 +68,9 @@ bool worker_is_dying(const struct worker *worker);
 int worker_ask(struct worker *worker, enum worker_op op, uint32_t head,
 	       worker_answer *answer, void *userdata,
 	       struct worker_request **ret);
+/* Sends a head's setting to a worker that has its INIT. 0 or -errno. */
+int worker_set_head(struct worker *worker, uint32_t head,
+		    const struct head_setting *setting);
 /* The answer is no longer wanted. */
 void worker_request_cancel(struct worker_request *request);
 

@@ -120,6 +120,24 @@ static void obey(void)
 	}
 }
 
+/* Leaves what it was told of a head in the guest's region, 32 bytes a head
+ * from FAKE_HEADS on, the number of messages first. */
+static void head_set(void)
+{
+	const struct worker_head_set *set = &message.head_set;
+	volatile uint32_t *at = (volatile uint32_t *)order + FAKE_HEADS / 4 +
+				set->head * 8;
+
+	at[1] = set->serial;
+	at[2] = set->connected;
+	at[3] = set->width;
+	at[4] = set->height;
+	at[5] = set->refresh;
+	at[6] = set->edid_size;
+	at[7] = set->edid_size ? set->edid[set->edid_size - 1] : 0;
+	at[0]++;
+}
+
 /* Only what it was given may be open: 0 to 3 and what INIT brings. */
 static void check_descriptors(void)
 {
@@ -151,6 +169,13 @@ int main(void)
 		_exit(23);
 	state->generation++;
 	obey();
+	for (uint32_t n = message.init.head_sets; n; n--) {
+		if (worker_link_receive(WORKER_LINK_FD, &message, &fds[16],
+					&count) <= 0 ||
+		    message.header.op != WORKER_HEAD_SET)
+			_exit(26);
+		head_set();
+	}
 	say(&ready, NULL, 0);
 	/* Tells the guest's side that a worker is there. */
 	value = 1;
@@ -173,5 +198,7 @@ int main(void)
 			query();
 		else if (message.header.op == WORKER_SCREENSHOT)
 			screenshot();
+		else if (message.header.op == WORKER_HEAD_SET)
+			head_set();
 	}
 }

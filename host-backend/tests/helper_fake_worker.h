@@ -18,6 +18,7 @@ enum fake_order {
 
 #define FAKE_WIDTH	64u
 #define FAKE_HEIGHT	48u
+#define FAKE_HEADS	1024u		/* bytes from the region's start */
 #define FAKE_DARK_HEAD	1u
 #define FAKE_PIXEL(head, i) ((uint32_t)(head) << 20 | (uint32_t)(i))
 

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
-COMMANDS = ["types", "create", "destroy", "list", "show", "screenshot",
+COMMANDS = ["types", "create", "destroy", "list", "show", "head", "screenshot",
             "qemu-args"]
 
 

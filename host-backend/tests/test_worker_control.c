@@ -170,11 +170,6 @@ static void test_head_events(void **state)
 	rig_up(&rig);
 	queue = pvgpu_device_event_queue(&rig.client.device);
 	event = (void *)rig.reply;
-	assert_false(heads_plug(&rig.worker->heads, &rig.limits, 0, 1280, 800,
-				60000));
-	assert_true(heads_plug(&rig.worker->heads, &rig.limits, 0, 800, 600,
-			       60000));
-	assert_true(heads_plug(&rig.worker->heads, &rig.limits, 1, 0, 0, 0));
 	event_heads(rig.worker, 1);
 	event_heads(rig.worker, 2);
 	rig_pump(&rig);
@@ -197,6 +192,51 @@ static void test_head_events(void **state)
 	assert_int_equal(pvgpu_client_take(&rig.client, queue, rig.reply),
 			 sizeof(*event));
 	assert_int_equal(event->heads, LE(3));
+	rig_down(&rig);
+}
+
+/* What is plugged in: as it is told, and nothing that no manager tells. */
+static void test_head_sets(void **state)
+{
+	struct worker_head_set set = {
+		.head = 1, .serial = 7, .connected = 1, .width = 800,
+		.height = 600, .refresh = 60000,
+	}, bad;
+	struct head *head;
+	struct rig rig;
+
+	(void)state;
+	rig_up(&rig);
+	head = &rig.worker->heads.head[1];
+#define PLUG(s) heads_plug(&rig.worker->heads, &rig.limits, s)
+	assert_int_equal(PLUG(&set), 0);
+	assert_int_equal(head->serial, 7);
+	assert_int_equal(head->edid_size, 128);
+	assert_int_equal(head->edid[56] | (head->edid[58] & 0xf0) << 4, 800);
+	set.edid_size = 2 * EDID_BLOCK;
+	memset(set.edid, 0x5a, sizeof(set.edid));
+	assert_int_equal(PLUG(&set), 0);
+	assert_int_equal(head->edid_size, 256);
+	assert_memory_equal(head->edid, set.edid, 256);
+	set.connected = 0;
+	assert_int_equal(PLUG(&set), 0);
+	assert_int_equal(head->edid_size + head->width, 0);
+#define REFUSED(field, value) do { \
+		bad = set; \
+		bad.field = value; \
+		assert_int_equal(PLUG(&bad), -EINVAL); \
+	} while (0)
+	REFUSED(head, 2);
+	REFUSED(head, 0xffffffff);
+	REFUSED(width, 0);
+	REFUSED(width, 1921);
+	REFUSED(height, 0);
+	REFUSED(height, 1201);
+	REFUSED(refresh, 0);
+	REFUSED(refresh, rig.limits.max_refresh + 1);
+	REFUSED(edid_size, 100);
+	REFUSED(edid_size, EDID_MAX + EDID_BLOCK);
+	assert_int_equal(head->serial, 7);
 	rig_down(&rig);
 }
 
@@ -441,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_flags_and_generation),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_head_events),
+		cmocka_unit_test(test_head_sets),
 		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_resource_limits),
 		cmocka_unit_test(test_channels),

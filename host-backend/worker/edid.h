@@ -10,7 +10,7 @@
 #include "common/limits.h"
 
 #define EDID_BLOCK	128u
-#define EDID_MAX	(2 * EDID_BLOCK)
+#define EDID_MAX	1024u	/* of one that was given; ours are smaller */
 
 /* width and height in pixels within the limits, such that the mode has a
  * clock of 10 MHz or more (an EDID says no less), refresh in mHz, head counted

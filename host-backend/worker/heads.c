@@ -2,34 +2,55 @@
 /* Connectors and latched states; see heads.h. */
 #include "heads.h"
 
+#include <errno.h>
 #include <string.h>
 
 void heads_init(struct heads *heads, const struct vgpu_limits *limits)
 {
 	memset(heads, 0, sizeof(*heads));
 	heads->count = limits->heads;
-	for (uint32_t i = 0; i < heads->count; i++)
-		heads_plug(heads, limits, i, limits->default_width,
-			   limits->default_height, limits->default_refresh);
+	for (uint32_t i = 0; i < heads->count; i++) {
+		const struct worker_head_set set = {
+			.head = i, .serial = 1, .connected = true,
+			.width = limits->default_width,
+			.height = limits->default_height,
+			.refresh = limits->default_refresh,
+		};
+
+		heads_plug(heads, limits, &set);
+	}
 }
 
-bool heads_plug(struct heads *heads, const struct vgpu_limits *limits,
-		uint32_t index, uint32_t width, uint32_t height,
-		uint32_t refresh)
+int heads_plug(struct heads *heads, const struct vgpu_limits *limits,
+	       const struct worker_head_set *set)
 {
-	struct head *head = &heads->head[index];
+	struct head *head;
 
-	if (head->connected == !!width && head->width == width &&
-	    head->height == height && head->refresh == refresh)
-		return false;
-	head->connected = !!width;
-	head->width = width;
-	head->height = height;
-	head->refresh = refresh;
-	head->serial++;
-	head->edid_size = !width ? 0 :
-		edid_make(head->edid, limits, index, width, height, refresh);
-	return true;
+	_Static_assert(WORKER_EDID_MAX == EDID_MAX, "one bound");
+	if (set->head >= heads->count || set->edid_size > EDID_MAX ||
+	    set->edid_size % EDID_BLOCK || !set->width ||
+	    set->width > limits->max_width || !set->height ||
+	    set->height > limits->max_height || !set->refresh ||
+	    set->refresh > limits->max_refresh)
+		return -EINVAL;
+	head = &heads->head[set->head];
+	head->serial = set->serial;
+	head->connected = set->connected;
+	head->edid_size = 0;
+	head->width = head->height = head->refresh = 0;
+	if (!head->connected)
+		return 0;
+	head->width = set->width;
+	head->height = set->height;
+	head->refresh = set->refresh;
+	head->edid_size = set->edid_size;
+	if (set->edid_size)
+		memcpy(head->edid, set->edid, set->edid_size);
+	else
+		head->edid_size = edid_make(head->edid, limits, set->head,
+					    set->width, set->height,
+					    set->refresh);
+	return 0;
 }
 
 static void pin(const struct head_state *state, uint32_t by)

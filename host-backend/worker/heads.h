@@ -11,6 +11,7 @@
 
 #include "common/limits.h"
 #include "common/window.h"
+#include "common/worker_link.h"
 #include "edid.h"
 #include "resource.h"
 
@@ -54,11 +55,10 @@ struct heads {
 
 /* Every head connected, with the type's default mode. */
 void heads_init(struct heads *heads, const struct vgpu_limits *limits);
-/* Plugs a monitor with this preferred mode into a head, or pulls it (width
- * 0). Returns whether anything changed: the guest is then to be told. */
-bool heads_plug(struct heads *heads, const struct vgpu_limits *limits,
-		uint32_t head, uint32_t width, uint32_t height,
-		uint32_t refresh);
+/* Plugs a monitor into a head, or pulls it. -EINVAL for what no manager of
+ * ours says. */
+int heads_plug(struct heads *heads, const struct vgpu_limits *limits,
+	       const struct worker_head_set *set);
 /* All heads dark, nothing pinned; connectors stay. */
 void heads_dark(struct heads *heads);
 /* Makes `next` the state of a head. */

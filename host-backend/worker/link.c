@@ -24,6 +24,30 @@ int link_receive_init(int socket, struct worker_init *ret_init, int *ret_fds)
 	return 0;
 }
 
+int link_receive_heads(struct worker *w, int socket, uint32_t count)
+{
+	union worker_message message;
+	int fds[FDPASS_MAX];
+	size_t passed = 0;
+
+	while (count--) {
+		ssize_t n = worker_link_receive(socket, &message, fds,
+						&passed);
+		int ret;
+
+		if (n <= 0)
+			return n ? (int)n : -EPIPE;
+		while (passed)
+			close_fd(fds[--passed]);
+		if (message.header.op != WORKER_HEAD_SET)
+			return -EPROTO;
+		ret = heads_plug(&w->heads, &w->limits, &message.head_set);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 /* The link is a socket of its own buffer, and one answer is under way at
  * most, so a full one means a manager that stopped reading: it loses the
  * answer, the guest loses nothing. */
@@ -112,6 +136,11 @@ int link_serve(struct worker *w)
 		return 0;
 	case WORKER_QUERY:
 		return query(w, message.header.cookie);
+	case WORKER_HEAD_SET:
+		if (heads_plug(&w->heads, &w->limits, &message.head_set))
+			return -EPROTO;
+		event_heads(w, 1u << message.head_set.head);
+		return 0;
 	default:
 		while (count)
 			close_fd(fds[--count]);

@@ -16,6 +16,8 @@ struct worker;
 
 /* Blocks for WORKER_INIT: 0, the message and its descriptors; or -errno. */
 int link_receive_init(int socket, struct worker_init *ret_init, int *ret_fds);
+/* Blocks for the HEAD_SET messages that INIT announced and heeds them. */
+int link_receive_heads(struct worker *w, int socket, uint32_t count);
 int link_ready(struct worker *w, uint32_t cookie);
 /* Reads and serves a request; -EPIPE when the manager has gone. */
 int link_serve(struct worker *w);

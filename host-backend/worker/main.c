@@ -34,6 +34,8 @@ static int serve(struct worker *w)
 	}
 	ret = worker_init(w, &init, fds);
 	if (!ret)
+		ret = link_receive_heads(w, WORKER_LINK_FD, init.head_sets);
+	if (!ret)
 		ret = worker_watch_link(w, WORKER_LINK_FD);
 	if (ret) {
 		log_error("cannot serve '%s': %s", w->name, strerror(-ret));

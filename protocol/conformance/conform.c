@@ -16,10 +16,12 @@
 
 static const struct test *const groups[] = {
 	attach_tests, control_tests, resource_tests, channel_tests,
-	copy_tests, commit_tests, abuse_tests, draw_tests, replace_tests,
+	copy_tests, commit_tests, abuse_tests, draw_tests, head_tests,
+	replace_tests, head_replace_tests,
 };
 
 const char *screenshot_command;
+const char *head_command;
 const char *replace_command;
 static char why[512];
 static bool failed;
@@ -66,6 +68,9 @@ static bool wanted(const struct test *t, char **names, int count)
 {
 	if (!replace_command && !strncmp(t->name, "host-replaced", 13))
 		return false;
+	if (!head_command && (!strncmp(t->name, "head-changes", 12) ||
+			      !strcmp(t->name, "host-replaced-keeps-heads")))
+		return false;
 	if (!count)
 		return true;
 	for (int i = 0; i < count; i++)
@@ -95,13 +100,15 @@ static bool run_test(struct guest *g, const struct test *t, unsigned int number)
 static int usage(FILE *to)
 {
 	fprintf(to, "usage: pvgpu-conform [--screenshot COMMAND] [--replace COMMAND]\n"
-		"                     SOCKET [TEST...]\n"
+		"                     [--head COMMAND] SOCKET [TEST...]\n"
 		"       pvgpu-conform --list\n"
 		"TEST is the name of a test, or how names begin.\n"
 		"COMMAND is run by a shell. --screenshot: when the test picture is\n"
 		"shown, with HEAD WIDTH HEIGHT behind it; it fails if the picture is\n"
 		"wrong. --replace: to kill the process that serves the vGPU; without\n"
-		"it the tests host-replaced* are left out.\n");
+		"it the tests host-replaced* are left out. --head: to change what is\n"
+		"plugged into a head, with HEAD and what `pvgpuctl head` takes behind\n"
+		"it; without it the tests head-changes* are left out.\n");
 	return to == stdout ? 0 : 2;
 }
 
@@ -111,6 +118,7 @@ int main(int argc, char **argv)
 		{ "list", no_argument, NULL, 'l' },
 		{ "screenshot", required_argument, NULL, 's' },
 		{ "replace", required_argument, NULL, 'r' },
+		{ "head", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -127,6 +135,8 @@ int main(int argc, char **argv)
 			screenshot_command = optarg;
 		else if (option == 'r')
 			replace_command = optarg;
+		else if (option == 'd')
+			head_command = optarg;
 		else
 			return usage(option == 'h' ? stdout : stderr);
 	}

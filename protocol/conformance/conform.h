@@ -20,11 +20,14 @@ struct test {
 
 extern const struct test attach_tests[], control_tests[], resource_tests[],
 	channel_tests[], copy_tests[], commit_tests[], abuse_tests[],
-	draw_tests[], replace_tests[];
+	draw_tests[], head_tests[], replace_tests[], head_replace_tests[];
 
 /* Run for every head that is drawn, with head, width and height behind it;
  * NULL: none was given. Its exit status says whether the picture is right. */
 extern const char *screenshot_command;
+/* Changes what is plugged into a head, with the head and what pvgpuctl head
+ * takes behind it; head_tests are run only with it. */
+extern const char *head_command;
 /* Kills the process that serves the vGPU; replace_tests are run only with it. */
 extern const char *replace_command;
 

@@ -22,7 +22,7 @@ CONTROL = "build/bin/pvgpuctl"
 TYPES = "host-backend/types"
 VGPUS = (("many", "PV24-2Q"), ("single", "PV24-1A"))
 CONFORM_SECONDS = 300
-KILLS = 4               # of the tests host-replaced*, in each run
+KILLS = 5               # of the tests host-replaced*, in each run
 BAD = re.compile(r"Sanitizer|runtime error|worker died: (?!.*signal 9)")
 
 number = 0
@@ -123,6 +123,7 @@ def conform(daemon, name, kind):
     try:
         done = subprocess.run(
             [CONFORM, "--screenshot", look, "--replace", kill,
+             "--head", " ".join(map(shlex.quote, daemon.ctl("head", name))),
              f"{daemon.folder}/{name}.sock"],
             stdout=subprocess.PIPE, text=True, check=False,
             timeout=CONFORM_SECONDS)

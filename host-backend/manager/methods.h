@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files that hold methods of io.pvgpu.Manager share. */
+#ifndef PVGPU_METHODS_H
+#define PVGPU_METHODS_H
+
+#include "varlink.h"
+
+struct vgpu;
+
+/* The vGPU that the call's "name" says, or NULL with the error sent. */
+struct vgpu *method_vgpu(struct varlink_call *call);
+
+/* methods_head.c */
+void method_list_heads(struct varlink_call *call);
+void method_set_head(struct varlink_call *call);
+
+#endif
