@@ -47,5 +47,12 @@ const struct ctl_command ctl_commands[] = {
 	  "One line, quoted for a shell:\n"
 	  "  eval \"qemu-system-x86_64 ... $(pvgpuctl qemu-args NAME)\"\n",
 	  ctl_qemu_args },
+	{ "libvirt-xml", "NAME", 1, 1, "",
+	  "print the libvirt device for a vGPU",
+	  "One element for <devices> of a domain: paste it there with\n"
+	  "'virsh edit', or\n"
+	  "  pvgpuctl libvirt-xml NAME >pvgpu.xml\n"
+	  "  virsh attach-device DOMAIN pvgpu.xml --config\n",
+	  ctl_libvirt_xml },
 	{ 0 }
 };

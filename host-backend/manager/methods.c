@@ -413,6 +413,7 @@ const struct varlink_method manager_methods[] = {
 		     { "height", json_type_int, true },
 		     { "refresh", json_type_int, true },
 		     { "edid", json_type_string, true }), method_set_head },
+	{ "io.pvgpu.Manager.LibvirtXml", PARAMETERS(NAME), method_libvirt_xml },
 	{ "io.pvgpu.Manager.QemuArguments", PARAMETERS(NAME), qemu_arguments },
 	{ 0 }
 };

@@ -13,5 +13,7 @@ struct vgpu *method_vgpu(struct varlink_call *call);
 /* methods_head.c */
 void method_list_heads(struct varlink_call *call);
 void method_set_head(struct varlink_call *call);
+/* methods_libvirt.c */
+void method_libvirt_xml(struct varlink_call *call);
 
 #endif

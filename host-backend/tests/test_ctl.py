@@ -20,7 +20,7 @@ from manager_support import *
 
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
 COMMANDS = ["types", "create", "destroy", "list", "show", "head", "screenshot",
-            "qemu-args"]
+            "qemu-args", "libvirt-xml"]
 
 
 def ctl(*arguments, socket_path=None, cwd=None, **environment):
