@@ -66,10 +66,9 @@ class Held:
         assert result.status == 0, result.err
 
 
-def draws(suite):
+def draws(suite, heads=("0:1024x768:XR24:1:100:100", "1:800x600:RG16:2:-20:-30",
+                        "2:1280x720:XB24:3:1250:690", "3:640x480:XR24:4")):
     vm = machines[suite]()
-    heads = ["0:1024x768:XR24:1:100:100", "1:800x600:RG16:2:-20:-30",
-             "2:1280x720:XB24:3:1250:690", "3:640x480:XR24:4"]
     held = Held(vm, "draw", "draw", *heads)
     held.ready()
     problems = []
@@ -211,7 +210,7 @@ def taken_over_after(suite, how):
         vm.wait()
     vm.load()
     vm.run("pvgpu-drmtest flips 5")
-    draws(suite)
+    draws(suite, ["0:640x480:XR24:5:10:20"])
 
 
 def cleanup():
