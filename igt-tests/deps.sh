@@ -17,7 +17,6 @@ packages=(
 	xz-utils uidmap debian-archive-keyring
 	# tests
 	python3 edid-decode libvirt-clients libvirt-daemon-driver-qemu mandoc
-	bash-completion
 )
 
 missing=()
