@@ -64,6 +64,7 @@ static void good_file(void **state)
 		"max_refresh = 119.88 ; not whole\nguests = linux firmware\n"
 		"cursor_max = 64\nchannels = 3\ndevice_budget = 512MiB\n"
 		"max_resources = 100\nmax_extents = 7\r\n"
+		"max_instances = 5\n"
 		"[X-1A]\nseries=A\nframebuffer=1 GiB\nheads=1\n"
 		"max_resolution=1280x1024\nmax_pixels=1310720\n"
 		"default_mode=1280x1024@60";
@@ -94,6 +95,7 @@ static void good_file(void **state)
 	assert_int_equal(t->limits.channels, 3);
 	assert_int_equal(t->limits.max_resources, 100);
 	assert_int_equal(t->limits.max_extents, 7);
+	assert_int_equal(t->max_instances, 5);
 	assert_int_equal(t->limits.default_width, 1920);
 	assert_int_equal(t->limits.default_height, 1080);
 	assert_int_equal(t->limits.default_refresh, 60000);
@@ -168,6 +170,7 @@ static const struct {
 	{ GOOD "device_budget = 1025GiB\n", "t.conf:8: device_budget:" },
 	{ GOOD "device_budget = 9223372036854775807TiB\n", "t.conf:8: dev" },
 	{ GOOD "max_resources = 15\n", "t.conf:8: max_resources:" },
+	{ GOOD "max_instances = 0\n", "t.conf:8: max_instances:" },
 	{ GOOD "max_extents = 65537\n", "t.conf:8: max_extents:" },
 	{ GOOD "max_extents = 1\x1b[31m\n", "t.conf:8: line: a control" },
 	{ GOOD "max_extents = \xc3\xbc\n", "t.conf:8: max_extents: '?\?' " },

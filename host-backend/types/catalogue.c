@@ -3,9 +3,7 @@
 #include "types.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/util.h"
 
@@ -88,40 +86,6 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int open_file(FILE **ret, const char *path)
-{
-	/* Non-blocking: a FIFO of this name must not stop the caller. */
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -ENOTSUP;
-	if (st.st_size > VGPU_TYPE_FILE_MAX)
-		return -EFBIG;
-	*ret = fdopen(fd, "r");
-	if (!*ret)
-		return -errno;
-	take_fd(&fd);
-	return 0;
-}
-
-static void report_errno(vgpu_types_report *report, void *userdata,
-			 const char *path, int error)
-{
-	char text[512];
-
-	if (error == -ENOTSUP)
-		snprintf(text, sizeof(text), "%s: not a regular file", path);
-	else if (error == -EFBIG)
-		snprintf(text, sizeof(text), "%s: larger than %u bytes", path,
-			 VGPU_TYPE_FILE_MAX);
-	else
-		snprintf(text, sizeof(text), "%s: %s", path, strerror(-error));
-	report(userdata, text);
-}
-
 int vgpu_types_load(struct vgpu_types *types, const char *const *directories,
 		    size_t count, vgpu_types_report *report, void *userdata)
 {
@@ -132,7 +96,7 @@ int vgpu_types_load(struct vgpu_types *types, const char *const *directories,
 	for (size_t i = 0; i < count; i++) {
 		r = add_directory(&files, directories[i]);
 		if (r < 0) {
-			report_errno(report, userdata, directories[i], r);
+			conf_open_report(report, userdata, directories[i], r);
 			return r;
 		}
 	}
@@ -141,9 +105,9 @@ int vgpu_types_load(struct vgpu_types *types, const char *const *directories,
 	for (size_t i = 0; i < files.count; i++) {
 		cleanup_file FILE *stream = NULL;
 
-		r = open_file(&stream, files.items[i].path);
+		r = conf_open(&stream, files.items[i].path);
 		if (r < 0)
-			report_errno(report, userdata, files.items[i].path, r);
+			conf_open_report(report, userdata, files.items[i].path, r);
 		else
 			r = vgpu_types_parse(&loaded, stream,
 					     files.items[i].path, report,

@@ -15,6 +15,7 @@
 #define SIDE_MAX	16384u
 #define REFRESH_MAX	1000000u	/* mHz */
 #define GIB_MAX		1024u
+#define INSTANCES_MAX	4096u
 
 static const struct {
 	const char *name;
@@ -39,6 +40,17 @@ const char *vgpu_guests_text(char out[VGPU_GUESTS_TEXT_MAX], uint32_t guests)
 				VGPU_GUESTS_TEXT_MAX - used, "%s%s",
 				used ? " " : "", guest_names[i].name);
 	return out;
+}
+
+const char *vgpu_series_text(char series)
+{
+	switch (series) {
+	case 'Q':	return "workstation";
+	case 'B':	return "desktop";
+	case 'A':	return "application";
+	case 'C':	return "compute";
+	default:	return "unknown";
+	}
 }
 
 static int in_range(uint32_t *ret, const char *text, uint32_t min,
@@ -226,6 +238,11 @@ static int set_max_extents(struct vgpu_type *type, const char *value)
 	return in_range(&type->limits.max_extents, value, 1, 1u << 16);
 }
 
+static int set_max_instances(struct vgpu_type *type, const char *value)
+{
+	return in_range(&type->max_instances, value, 1, INSTANCES_MAX);
+}
+
 const struct type_key type_keys[KEY_COUNT] = {
 	[KEY_SERIES] = { "series", true, set_series, "Q, B, A or C" },
 	[KEY_FRAMEBUFFER] = { "framebuffer", true, set_framebuffer,
@@ -251,6 +268,8 @@ const struct type_key type_keys[KEY_COUNT] = {
 		"16 to 1048576" },
 	[KEY_MAX_EXTENTS] = { "max_extents", false, set_max_extents,
 		"1 to 65536" },
+	[KEY_MAX_INSTANCES] = { "max_instances", false, set_max_instances,
+		"1 to 4096" },
 };
 
 void type_keys_defaults(struct vgpu_type *type)

@@ -9,17 +9,19 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "common/conf.h"
 #include "common/limits.h"
 
 #define VGPU_TYPES_MAX		512u	/* in all files together */
-#define VGPU_TYPE_LINE_MAX	198u	/* bytes of a line, as inih takes them */
-#define VGPU_TYPE_FILE_MAX	(1u << 20)
+#define VGPU_TYPE_LINE_MAX	CONF_LINE_MAX
+#define VGPU_TYPE_FILE_MAX	CONF_FILE_MAX
 
 struct vgpu_type {
 	char name[32];			/* BOARD-GiBSERIES, such as PV24-2Q */
 	char board[16];
 	char series;			/* Q, B, A or C */
 	struct vgpu_limits limits;	/* without a vGPU's uuid */
+	uint32_t max_instances;		/* on one GPU; 0: as memory allows */
 	char *file;			/* where it stands */
 	unsigned int line;
 };
@@ -29,9 +31,7 @@ struct vgpu_types {
 	size_t count;
 };
 
-/* Takes one finished line, "FILE:LINE: KEY: what is wrong and what is
- * allowed", without a newline. */
-typedef void vgpu_types_report(void *userdata, const char *line);
+typedef conf_report vgpu_types_report;
 
 /* Reads the *.conf files of the directories in order of their names; a file of
  * a later directory replaces the one of the same name in an earlier one.
@@ -53,6 +53,9 @@ void vgpu_types_clear(struct vgpu_types *types);
 /* The type of this name, or NULL. Valid as long as the catalogue. */
 const struct vgpu_type *vgpu_types_find(const struct vgpu_types *types,
 					const char *name);
+
+/* What a series is for, one word: "workstation", "desktop", ... */
+const char *vgpu_series_text(char series);
 
 /* Names of the guests in a mask, separated by blanks, as in the files. */
 #define VGPU_GUESTS_TEXT_MAX 64
