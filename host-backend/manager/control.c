@@ -206,6 +206,7 @@ static int client_event(sd_event_source *source, int fd, uint32_t events,
 static void accepted(void *userdata, int fd)
 {
 	struct control *control = userdata;
+	socklen_t size = sizeof(struct ucred);
 	struct client *c;
 
 	if (control->count >= CONTROL_CLIENTS_MAX) {
@@ -226,6 +227,9 @@ static void accepted(void *userdata, int fd)
 	c->out_fd = -1;
 	c->fd = fd;
 	c->control = control;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->call.peer, &size) < 0)
+		c->call.peer = (struct ucred){ .uid = (uid_t)-1,
+					       .gid = (gid_t)-1 };
 	c->call.manager = control->manager;
 	c->call.send = queue_reply;
 	c->call.userdata = c;

@@ -17,7 +17,10 @@ json_object *describe_type(const struct vgpu_type *type)
 	json_put_string(o, "name", type->name);
 	json_put_string(o, "board", type->board);
 	json_put_string(o, "series", (char[]){ type->series, '\0' });
+	json_put_string(o, "class", vgpu_series_text(type->series));
 	json_put_int(o, "framebuffer", l->framebuffer);
+	if (type->max_instances)
+		json_put_int(o, "maxInstances", type->max_instances);
 	json_put_int(o, "deviceBudget", l->device_budget);
 	json_put_int(o, "heads", l->heads);
 	json_put_int(o, "maxWidth", l->max_width);
@@ -50,12 +53,66 @@ json_object *describe_vgpu(struct vgpu *v)
 	json_put_string(o, "state", vgpu_state_name(state));
 	json_put_string(o, "socket", v->socket);
 	json_put_int(o, "framebuffer", v->limits.framebuffer);
+	json_put_int(o, "placement", v->placement);
 	json_put_int(o, "heads", v->limits.heads);
 	if (session && session->qemu_pid > 0)
 		json_put_int(o, "qemuPid", (uint64_t)session->qemu_pid);
 	if (session && v->worker && !v->worker_of_past)
 		json_put_int(o, "workerPid", (uint64_t)worker_pid(v->worker));
 	return o;
+}
+
+json_object *describe_gpu(const struct manager *m)
+{
+	json_object *o = json_object_new_object();
+	uint64_t used = manager_memory_used(m);
+
+	json_put_string(o, "name", m->config.gpu_name);
+	json_put_string(o, "mode", placement_mode_name(m->map.mode));
+	json_put(o, "memory", describe_budget(m->config.gpu_memory, used,
+					      used));
+	json_put_int(o, "largestFree", placement_largest_hole(&m->map) *
+				       PLACEMENT_UNIT);
+	json_put(o, "hostMemory", describe_budget(m->config.host_memory, used,
+						  used));
+	json_put_int(o, "vgpus", m->map.count);
+	return o;
+}
+
+static void add_placement(json_object *array, uint32_t at, uint32_t end,
+			  const struct vgpu *v)
+{
+	json_object *o;
+
+	if (at == end)
+		return;
+	o = json_object_new_object();
+	json_put_int(o, "placement", at);
+	json_put_int(o, "size", end - at);
+	if (v) {
+		json_put_string(o, "name", v->name);
+		json_put_string(o, "type", v->type->name);
+	}
+	json_object_array_add(array, o);
+}
+
+json_object *describe_placements(const struct manager *m)
+{
+	json_object *array = json_object_new_array();
+	uint32_t end = 0;
+
+	for (uint32_t i = 0; i < m->map.count; i++) {
+		const struct placement *p = &m->map.items[i];
+		const struct vgpu *v = m->vgpus;
+
+		while (v && v->placement != p->at)
+			v = v->next;
+		add_placement(array, end, p->at, NULL);
+		end = p->at + p->size;
+		add_placement(array, p->at, end, v);
+	}
+	add_placement(array, end, m->map.units, NULL);
+	return array;
 }
 
 /* A name for a number of the worker's, which may be any. */

@@ -13,6 +13,9 @@
 
 json_object *describe_type(const struct vgpu_type *type);
 json_object *describe_vgpu(struct vgpu *vgpu);
+json_object *describe_gpu(const struct manager *manager);
+/* What lies where on the GPU: vGPUs and holes, in order of their ids. */
+json_object *describe_placements(const struct manager *manager);
 json_object *describe_guest(const struct worker_query_done *query);
 json_object *describe_heads(const struct worker_query_done *query,
 			    uint32_t heads);

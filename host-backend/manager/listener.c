@@ -119,6 +119,18 @@ fail:
 	return r;
 }
 
+int socket_share(const char *path, gid_t group)
+{
+	/* Never open to a group that is not the one. */
+	if (chmod(path, 0600) < 0)
+		return -errno;
+	if (group == (gid_t)-1)
+		return 0;
+	if (lchown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0)
+		return -errno;
+	return 0;
+}
+
 void listener_free(struct listener *l)
 {
 	if (!l)

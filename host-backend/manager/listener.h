@@ -6,6 +6,8 @@
 #ifndef PVGPU_LISTENER_H
 #define PVGPU_LISTENER_H
 
+#include <sys/types.h>
+
 #include <systemd/sd-event.h>
 
 struct listener;
@@ -16,6 +18,9 @@ typedef void listener_accepted(void *userdata, int fd);
 /* -ENAMETOOLONG if the path does not fit a socket address; or -errno. */
 int listener_new(struct listener **ret, sd_event *event, const char *path,
 		 listener_accepted *accepted, void *userdata);
+/* Gives a socket in the file system to this process's user and to `group`, who
+ * may then connect (mode 0660); (gid_t)-1: to the user alone. 0 or -errno. */
+int socket_share(const char *path, gid_t group);
 /* Accepts NULL. */
 void listener_free(struct listener *listener);
 

@@ -10,47 +10,17 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include "common/log.h"
 #include "common/util.h"
+#include "configure.h"
 #include "control.h"
+#include "listener.h"
 #include "manager.h"
 #include "options.h"
-
-static void print_report(void *userdata, const char *line)
-{
-	(void)userdata;
-	log_error("%s", line);
-}
-
-static int load_types(struct vgpu_types *types, const struct options *options)
-{
-	static const char *const built_in[] = {
-		"/usr/share/pvgpu/types.d", "/etc/pvgpu/types.d",
-	};
-	const char *present[ARRAY_SIZE(built_in)];
-	size_t count = 0;
-	int r;
-
-	if (options->types_count) {
-		r = vgpu_types_load(types, options->types_dirs,
-				    options->types_count, print_report, NULL);
-	} else {
-		for (size_t i = 0; i < ARRAY_SIZE(built_in); i++)
-			if (access(built_in[i], F_OK) == 0)
-				present[count++] = built_in[i];
-		r = vgpu_types_load(types, present, count, print_report, NULL);
-	}
-	if (!r && !types->count) {
-		log_error("no vGPU types: no *.conf file with one in %s%s",
-			  options->types_count ? options->types_dirs[0] :
-						 built_in[0],
-			  options->types_count > 1 ? " and the others" : "");
-		r = -ENOENT;
-	}
-	return r;
-}
+#include "state.h"
 
 /* The worker program: as told, or beside us, or where packages put it. */
 static int find_worker(char out[PATH_MAX], const char *told)
@@ -129,12 +99,50 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-static int catch_signals(sd_event *event)
+/* After a change of groups. */
+static void share_sockets(struct manager *m)
+{
+	cleanup_free char *path = NULL;
+	int r = -ENOMEM;
+
+	if (asprintf(&path, "%s/control", m->runtime_dir) >= 0)
+		r = socket_share(path, m->config.socket_group);
+	if (r < 0)
+		log_error("socket_group: control: %s", strerror(-r));
+	for (struct vgpu *v = m->vgpus; v; v = v->next) {
+		r = socket_share(v->socket, m->config.vgpu_socket_group);
+		if (r < 0)
+			log_error("vgpu_socket_group: %s: %s", v->socket,
+				  strerror(-r));
+	}
+}
+
+/* SIGHUP: configuration and types again. */
+static int reload(sd_event_source *source, const struct signalfd_siginfo *info,
+		  void *userdata)
+{
+	struct manager *m = userdata;
+
+	(void)source;
+	log_info("reload, asked for by pid %u, uid %u", info->ssi_pid,
+		 info->ssi_uid);
+	if (configure(m) < 0) {
+		log_error("reload: nothing is changed");
+		return 0;
+	}
+	share_sockets(m);
+	state_restore_vgpus(m);
+	log_info("reload: done, %zu types", m->types.count);
+	return 0;
+}
+
+static int catch_signals(sd_event *event, struct manager *m)
 {
 	sigset_t signals;
 	int r;
 
 	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
@@ -142,8 +150,10 @@ static int catch_signals(sd_event *event)
 	signal(SIGPIPE, SIG_IGN);
 	/* Ignored, it would reap our children behind our back. */
 	signal(SIGCHLD, SIG_DFL);
+	r = sd_event_add_signal(event, NULL, SIGHUP, reload, m);
 	/* Without a handler a signal ends the loop with status 0. */
-	r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
 	return r;
@@ -157,10 +167,14 @@ static int run(struct manager *m)
 
 	if (asprintf(&path, "%s/control", m->runtime_dir) < 0)
 		return -ENOMEM;
+	state_restore_mode(m);
+	state_restore_vgpus(m);
 	r = control_new(&control, m, path);
+	if (!r)
+		r = socket_share(path, m->config.socket_group);
 	if (r < 0) {
 		log_error("%s: %s", path, strerror(-r));
-		return r;
+		goto out;
 	}
 	printf("pvgpud: ready, %zu types, control socket %s\n",
 	       m->types.count, path);
@@ -168,6 +182,7 @@ static int run(struct manager *m)
 	r = sd_event_loop(m->event);
 	if (r < 0)
 		log_error("event loop: %s", strerror(-r));
+out:
 	control_free(control);
 	while (m->vgpus)
 		manager_destroy(m, m->vgpus);
@@ -211,7 +226,8 @@ int main(int argc, char **argv)
 	log_set_prefix("pvgpud");
 	if (options.debug)
 		log_set_level(LEVEL_DEBUG);
-	if (load_types(&m.types, &options) < 0) {
+	m.options = &options;
+	if (configure(&m) < 0) {
 		status = EXIT_FAILURE;
 		goto out;
 	}
@@ -238,13 +254,24 @@ int main(int argc, char **argv)
 		status = EXIT_FAILURE;
 		goto out;
 	}
+	if (options.state_dir) {
+		r = state_open(&m.state, options.state_dir);
+		if (r < 0) {
+			log_error("--state-dir: %s: %s", options.state_dir,
+				  r == -EWOULDBLOCK ? "another pvgpud has it" :
+						      strerror(-r));
+			status = EXIT_FAILURE;
+			goto out;
+		}
+	} else {
+		log_debug("no --state-dir: vGPUs end with this process");
+	}
 	raise_descriptor_limit();
 	m.worker_program = worker;
 	m.debug = options.debug;
-	m.gpu_memory = options.gpu_memory;
 	r = sd_event_new(&m.event);
 	if (r >= 0)
-		r = catch_signals(m.event);
+		r = catch_signals(m.event, &m);
 	if (r < 0)
 		log_error("event loop: %s", strerror(-r));
 	else
@@ -253,6 +280,8 @@ int main(int argc, char **argv)
 		status = EXIT_FAILURE;
 	sd_event_unref(m.event);
 out:
+	state_close(m.state);
+	placement_clear(&m.map);
 	vgpu_types_clear(&m.types);
 	return status;
 }

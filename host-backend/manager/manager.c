@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* The vGPUs that there are, and whether one more fits; see manager.h. */
+/* The vGPUs that there are, and their places; see manager.h. */
 #include "manager.h"
 
 #include <string.h>
 
+#include "admission.h"
 #include "common/log.h"
+#include "state.h"
 
 struct vgpu *manager_find(struct manager *m, const char *name)
 {
@@ -25,31 +27,34 @@ uint64_t manager_memory_used(const struct manager *m)
 	return used;
 }
 
-uint64_t manager_room_for(const struct manager *m,
-			  const struct vgpu_type *type)
+int manager_create(struct manager *m, const struct vgpu_spec *spec,
+		   struct vgpu **ret)
 {
-	/* Every vGPU was let in by this sum, so it never exceeds the total. */
-	return (m->gpu_memory - manager_memory_used(m)) /
-	       type->limits.framebuffer;
-}
-
-int manager_create(struct manager *m, const char *name,
-		   const struct vgpu_type *type, struct vgpu **ret)
-{
+	uint32_t units = admission_units(spec->type);
 	struct vgpu **at = &m->vgpus;
 	struct vgpu *v;
 	int r;
 
-	r = vgpu_new(&v, m, name, type);
+	r = placement_take(&m->map, units, spec->placement);
 	if (r < 0)
 		return r;
+	r = vgpu_new(&v, m, spec);
+	if (r < 0) {
+		placement_release(&m->map, spec->placement);
+		return r;
+	}
 	while (*at)
 		at = &(*at)->next;
 	*at = v;
 	*ret = v;
-	log_info("%s: created, type %s, socket %s", v->name, type->name,
-		 v->socket);
+	log_info("%s: there, type %s, placement %u, socket %s", v->name,
+		 v->type->name, v->placement, v->socket);
 	return 0;
+}
+
+int manager_save(struct vgpu *v)
+{
+	return state_save_vgpu(v->manager->state, v);
 }
 
 void manager_destroy(struct manager *m, struct vgpu *vgpu)
@@ -59,6 +64,23 @@ void manager_destroy(struct manager *m, struct vgpu *vgpu)
 	while (*at != vgpu)
 		at = &(*at)->next;
 	*at = vgpu->next;
-	log_info("%s: destroyed", vgpu->name);
+	log_info("%s: gone", vgpu->name);
+	placement_release(&m->map, vgpu->placement);
 	vgpu_free(vgpu);
+}
+
+int manager_set_mode(struct manager *m, enum placement_mode mode)
+{
+	enum placement_mode before = m->map.mode;
+	int r = placement_set_mode(&m->map, mode);
+
+	if (r < 0)
+		return r;
+	r = state_save_mode(m->state, mode);
+	if (r < 0) {
+		m->map.mode = before;
+		return r;
+	}
+	m->mode_was_set = true;
+	return 0;
 }

@@ -6,18 +6,27 @@
 #ifndef PVGPU_MANAGER_H
 #define PVGPU_MANAGER_H
 
+#include "config.h"
+#include "types/placement.h"
 #include "types/types.h"
 #include "vgpu.h"
 
 #define PVGPU_RELEASE "0.1"
 
+struct options;
+struct state;
+
 struct manager {
 	sd_event *event;
+	const struct options *options;
 	const char *runtime_dir;
 	const char *worker_program;
 	bool debug;
-	uint64_t gpu_memory;		/* bytes of framebuffer to give away */
+	struct config config;		/* configure.c fills this and types */
 	struct vgpu_types types;
+	struct placement_map map;	/* of the GPU, what vGPUs have */
+	bool mode_was_set;		/* by a call; the configuration's yields */
+	struct state *state;		/* NULL: nothing outlives this process */
 	struct vgpu *vgpus;		/* in order of creation */
 };
 
@@ -25,13 +34,18 @@ struct manager {
 struct vgpu *manager_find(struct manager *manager, const char *name);
 /* Sum of the framebuffers of all vGPUs. */
 uint64_t manager_memory_used(const struct manager *manager);
-/* How many more vGPUs of the type fit. */
-uint64_t manager_room_for(const struct manager *manager,
-			  const struct vgpu_type *type);
 
-/* Adds a vGPU; the caller has checked name and room. 0 or -errno. */
-int manager_create(struct manager *manager, const char *name,
-		   const struct vgpu_type *type, struct vgpu **ret);
+/* Adds a vGPU, without saving it; the caller has checked the name, and
+ * admission has given the placement. 0 or -errno. */
+int manager_create(struct manager *manager, const struct vgpu_spec *spec,
+		   struct vgpu **ret);
+/* Writes the vGPU to where it outlives this process, with its settings, before
+ * it returns 0; or -errno with the old ones there still. */
+int manager_save(struct vgpu *vgpu);
+/* Ends the vGPU. What is saved of it stays: state_remove_vgpu() is for that. */
 void manager_destroy(struct manager *manager, struct vgpu *vgpu);
+
+/* Another mode of the GPU, saved. -EBUSY while vGPUs are placed. */
+int manager_set_mode(struct manager *manager, enum placement_mode mode);
 
 #endif

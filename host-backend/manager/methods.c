@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "common/size.h"
+#include "admission.h"
+#include "common/log.h"
 #include "common/util.h"
 #include "describe.h"
 #include "manager.h"
 #include "methods.h"
+#include "state.h"
 
 struct vgpu *method_vgpu(struct varlink_call *call)
 {
@@ -43,42 +45,78 @@ static void list_types(struct varlink_call *call)
 	for (size_t i = 0; i < m->types.count; i++) {
 		json_object_array_add(types, describe_type(&m->types.items[i]));
 		json_object_array_add(room, json_object_new_int64((int64_t)
-			manager_room_for(m, &m->types.items[i])));
+			admission_room(m, &m->types.items[i])));
 	}
 	json_put(reply, "types", types);
 	json_put(reply, "room", room);
-	json_put(reply, "memory", describe_budget(m->gpu_memory, used, used));
+	json_put(reply, "memory",
+		 describe_budget(m->config.gpu_memory, used, used));
+	json_put_string(reply, "mode", placement_mode_name(m->map.mode));
 	varlink_reply(call, reply, -1);
+}
+
+/* ------------------------------------------------------------------- GPU */
+
+static void get_gpu(struct varlink_call *call)
+{
+	json_object *reply = json_object_new_object();
+
+	json_put(reply, "gpu", describe_gpu(call->manager));
+	json_put(reply, "placements", describe_placements(call->manager));
+	varlink_reply(call, reply, -1);
+}
+
+static void set_gpu_mode(struct varlink_call *call)
+{
+	struct manager *m = call->manager;
+	const char *text = varlink_string(call, "mode");
+	json_object *reply;
+	enum placement_mode mode;
+	int r;
+
+	if (placement_mode_parse(&mode, text)) {
+		varlink_error(call, "InvalidMode", "mode",
+			      "'%.64s' given; allowed is %s", text,
+			      PLACEMENT_MODES_ALLOWED);
+		return;
+	}
+	r = manager_set_mode(m, mode);
+	if (r == -EBUSY) {
+		varlink_error(call, "InUse", "mode",
+			      "it is %s, and %u vGPUs are placed; it is "
+			      "switched only while there is none",
+			      placement_mode_name(m->map.mode), m->map.count);
+	} else if (r < 0) {
+		varlink_error(call, "System", "state", "%s: %s",
+			      state_path(m->state), strerror(-r));
+	} else {
+		reply = json_object_new_object();
+		json_put(reply, "gpu", describe_gpu(m));
+		varlink_reply(call, reply, -1);
+	}
 }
 
 /* ---------------------------------------------------- create and destroy */
 
-static void type_names(char *out, size_t size, const struct manager *m,
-		       bool fitting)
+/* Makes and saves it; undone whole if that fails. */
+static int create_saved(struct manager *m, const struct vgpu_spec *spec,
+			struct vgpu **ret)
 {
-	size_t used = 0;
+	struct vgpu *v;
+	int r;
 
-	out[0] = '\0';
-	for (size_t i = 0; i < m->types.count && used < size; i++)
-		if (!fitting || manager_room_for(m, &m->types.items[i]))
-			used += (size_t)snprintf(out + used, size - used,
-						 " %s", m->types.items[i].name);
-}
-
-static void no_room(struct varlink_call *call, const struct vgpu_type *type)
-{
-	const struct manager *m = call->manager;
-	char wanted[SIZE_TEXT_MAX], free_text[SIZE_TEXT_MAX];
-	char total[SIZE_TEXT_MAX], fitting[600];
-
-	format_size(wanted, type->limits.framebuffer);
-	format_size(free_text, m->gpu_memory - manager_memory_used(m));
-	format_size(total, m->gpu_memory);
-	type_names(fitting, sizeof(fitting), m, true);
-	varlink_error(call, "NoRoom", "type",
-		      "%s takes %s, and %s of the GPU's %s are free; "
-		      "types that fit:%s", type->name, wanted, free_text,
-		      total, *fitting ? fitting : " none");
+	r = manager_create(m, spec, &v);
+	if (r < 0)
+		return r;
+	r = manager_save(v);
+	if (r < 0) {
+		log_error("%s: not saved below %s: %s", v->name,
+			  state_path(m->state), strerror(-r));
+		manager_destroy(m, v);
+		return r;
+	}
+	*ret = v;
+	return 0;
 }
 
 static void create(struct varlink_call *call)
@@ -86,7 +124,8 @@ static void create(struct varlink_call *call)
 	struct manager *m = call->manager;
 	const char *name = varlink_string(call, "name");
 	const char *type_name = varlink_string(call, "type");
-	const struct vgpu_type *type;
+	struct vgpu_spec spec = { .name = name };
+	struct refusal refusal;
 	json_object *reply;
 	struct vgpu *v;
 	int r;
@@ -102,21 +141,31 @@ static void create(struct varlink_call *call)
 			      "there is a vGPU '%s' already", name);
 		return;
 	}
-	type = vgpu_types_find(&m->types, type_name);
-	if (!type) {
+	if (state_has_vgpu(m->state, name)) {
+		varlink_error(call, "Exists", "name",
+			      "%s/vgpus/%s.json holds a vGPU '%s' that was "
+			      "left aside; move that file away first",
+			      state_path(m->state), name, name);
+		return;
+	}
+	spec.type = vgpu_types_find(&m->types, type_name);
+	if (!spec.type) {
 		char names[900];
 
-		type_names(names, sizeof(names), m, false);
+		admission_type_names(names, sizeof(names), m, false);
 		varlink_error(call, "UnknownType", "type",
 			      "'%.64s' is not a type; types:%s", type_name,
 			      names);
 		return;
 	}
-	if (!manager_room_for(m, type)) {
-		no_room(call, type);
+	if (!admission_check(m, spec.type, varlink_given(call, "placement") ?
+			     varlink_int(call, "placement") : ANYWHERE,
+			     &spec.placement, &refusal)) {
+		varlink_error(call, refusal.error, refusal.field, "%s",
+			      refusal.message);
 		return;
 	}
-	r = manager_create(m, name, type, &v);
+	r = create_saved(m, &spec, &v);
 	if (r == -ENAMETOOLONG) {
 		varlink_error(call, "InvalidName", "name",
 			      "the socket's path %s/%s.sock is too long; "
@@ -138,6 +187,7 @@ static void destroy(struct varlink_call *call)
 {
 	struct vgpu *v = method_vgpu(call);
 	const struct broker_session *session;
+	int r;
 
 	if (!v)
 		return;
@@ -147,6 +197,13 @@ static void destroy(struct varlink_call *call)
 			      "QEMU (pid %d) has '%s'; stop it first, or "
 			      "destroy with force", (int)session->qemu_pid,
 			      v->name);
+		return;
+	}
+	r = state_remove_vgpu(call->manager->state, v->name);
+	if (r < 0) {
+		varlink_error(call, "System", "state", "%s/vgpus/%s.json: %s",
+			      state_path(call->manager->state), v->name,
+			      strerror(-r));
 		return;
 	}
 	manager_destroy(call->manager, v);
@@ -396,24 +453,33 @@ static void qemu_arguments(struct varlink_call *call)
 #define NAME { "name", json_type_string, false }
 
 const struct varlink_method manager_methods[] = {
-	{ "io.pvgpu.Manager.ListTypes", PARAMETERS(), list_types },
+	{ "io.pvgpu.Manager.ListTypes", PARAMETERS(), list_types, false },
+	{ "io.pvgpu.Manager.GetGpu", PARAMETERS(), get_gpu, false },
+	{ "io.pvgpu.Manager.SetGpuMode",
+	  PARAMETERS({ "mode", json_type_string, false }), set_gpu_mode, true },
 	{ "io.pvgpu.Manager.Create",
-	  PARAMETERS(NAME, { "type", json_type_string, false }), create },
+	  PARAMETERS(NAME, { "type", json_type_string, false },
+		     { "placement", json_type_int, true }), create, true },
 	{ "io.pvgpu.Manager.Destroy",
-	  PARAMETERS(NAME, { "force", json_type_boolean, true }), destroy },
-	{ "io.pvgpu.Manager.List", PARAMETERS(), list },
-	{ "io.pvgpu.Manager.Show", PARAMETERS(NAME), show },
+	  PARAMETERS(NAME, { "force", json_type_boolean, true }), destroy, true },
+	{ "io.pvgpu.Manager.List", PARAMETERS(), list, false },
+	{ "io.pvgpu.Manager.Show", PARAMETERS(NAME), show, false },
 	{ "io.pvgpu.Manager.Screenshot",
-	  PARAMETERS(NAME, { "head", json_type_int, false }), screenshot },
-	{ "io.pvgpu.Manager.ListHeads", PARAMETERS(NAME), method_list_heads },
+	  PARAMETERS(NAME, { "head", json_type_int, false }), screenshot,
+	  false },
+	{ "io.pvgpu.Manager.ListHeads", PARAMETERS(NAME), method_list_heads,
+	  false },
 	{ "io.pvgpu.Manager.SetHead",
 	  PARAMETERS(NAME, { "head", json_type_int, false },
 		     { "connected", json_type_boolean, true },
 		     { "width", json_type_int, true },
 		     { "height", json_type_int, true },
 		     { "refresh", json_type_int, true },
-		     { "edid", json_type_string, true }), method_set_head },
-	{ "io.pvgpu.Manager.LibvirtXml", PARAMETERS(NAME), method_libvirt_xml },
-	{ "io.pvgpu.Manager.QemuArguments", PARAMETERS(NAME), qemu_arguments },
+		     { "edid", json_type_string, true }), method_set_head,
+	  true },
+	{ "io.pvgpu.Manager.LibvirtXml", PARAMETERS(NAME), method_libvirt_xml,
+	  false },
+	{ "io.pvgpu.Manager.QemuArguments", PARAMETERS(NAME), qemu_arguments,
+	  false },
 	{ 0 }
 };

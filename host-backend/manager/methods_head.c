@@ -90,7 +90,7 @@ void method_set_head(struct varlink_call *call)
 {
 	struct vgpu *v = method_vgpu(call);
 	int64_t head = varlink_int(call, "head");
-	struct head_setting next;
+	struct head_setting next, before;
 	json_object *reply;
 	int r;
 
@@ -107,9 +107,16 @@ void method_set_head(struct varlink_call *call)
 	if (change(call, &next, &v->limits))
 		return;
 	if (memcmp(&next, &v->heads[head], sizeof(next))) {
+		before = v->heads[head];
 		next.serial++;
 		r = vgpu_set_head(v, (uint32_t)head, &next);
+		if (!r)
+			r = manager_save(v);
 		if (r < 0) {
+			if (v->heads[head].serial == next.serial) {
+				before.serial = next.serial + 1;
+				vgpu_set_head(v, (uint32_t)head, &before);
+			}
 			varlink_error(call, "System", "head", "%" PRId64
 				      " of '%s': %s", head, v->name,
 				      strerror(-r));

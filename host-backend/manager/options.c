@@ -5,10 +5,10 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "common/size.h"
 #include "manager.h"
 
 #define STATUS_USAGE 2
+#define TABLE_KEYS 8		/* where those of config_keys begin */
 
 static const char help[] =
 "pvgpud - shares a GPU among virtual machines\n"
@@ -20,15 +20,28 @@ static const char help[] =
 "  --types-dir DIR     vGPU types, DIR/*.conf; may be given several times, a\n"
 "                      later one's file replaces an earlier one's of its name\n"
 "                      [/usr/share/pvgpu/types.d, then /etc/pvgpu/types.d]\n"
-"  --gpu-memory SIZE   what the framebuffers of all vGPUs add up to at most\n"
-"                      [24GiB]\n"
+"  --state-dir DIR     where vGPUs are written down, so that they outlive this\n"
+"                      process [/var/lib/pvgpu; with --runtime-dir: nowhere]\n"
+"  --config FILE       the configuration [/etc/pvgpu/pvgpud.conf, if there]\n"
 "  --worker PATH       the worker program [pvgpu-worker beside pvgpud, else\n"
 "                      /usr/libexec/pvgpu-worker]\n"
 "  --debug             log more\n"
 "  --help, --version\n"
 "\n"
+"In place of what the configuration says:\n"
+"  --gpu-name NAME     [gpu0]\n"
+"  --gpu-memory SIZE   what the framebuffers of all vGPUs add up to at most\n"
+"                      [24GiB]\n"
+"  --gpu-mode MODE     mixed or equal sizes, until it is set by pvgpuctl [mixed]\n"
+"  --host-memory SHARE what all vGPUs may take of the host's RAM, as a size or\n"
+"                      in percent [80%]\n"
+"  --socket-group GROUP, --vgpu-socket-group GROUP\n"
+"                      who else may connect to the control socket, and to the\n"
+"                      vGPUs' [nobody]\n"
+"\n"
 "It stays in the foreground and prints one line when it is ready. SIGTERM and\n"
-"SIGINT end it, and with it the vGPUs.\n";
+"SIGINT end it, and with it the vGPUs' devices; SIGHUP makes it read the\n"
+"configuration and the types again.\n";
 
 static bool wrong(int *ret_status, const char *option, const char *given,
 		  const char *allowed)
@@ -41,24 +54,31 @@ static bool wrong(int *ret_status, const char *option, const char *given,
 
 bool options_read(struct options *o, int argc, char **argv, int *ret_status)
 {
-	enum { RUNTIME_DIR = 256, TYPES_DIR, GPU_MEMORY, WORKER, DEBUG, HELP,
-	       VERSION };
-	static const struct option table[] = {
+	enum { RUNTIME_DIR = 256, TYPES_DIR, STATE_DIR, CONFIG, WORKER, DEBUG,
+	       HELP, VERSION, KEYS };
+	struct option table[] = {
 		{ "runtime-dir", required_argument, NULL, RUNTIME_DIR },
 		{ "types-dir", required_argument, NULL, TYPES_DIR },
-		{ "gpu-memory", required_argument, NULL, GPU_MEMORY },
+		{ "state-dir", required_argument, NULL, STATE_DIR },
+		{ "config", required_argument, NULL, CONFIG },
 		{ "worker", required_argument, NULL, WORKER },
 		{ "debug", no_argument, NULL, DEBUG },
 		{ "help", no_argument, NULL, HELP },
 		{ "version", no_argument, NULL, VERSION },
-		{ 0 }
+		[TABLE_KEYS + CONFIG_KEYS] = { 0 }
 	};
+	const struct config_key *key;
+	struct config scratch;
+	bool state_given = false;
+	char name[32];
 	int option;
 
-	*o = (struct options){
-		.runtime_dir = "/run/pvgpu",
-		.gpu_memory = 24ull << 30,
-	};
+	for (int i = 0; i < CONFIG_KEYS; i++)
+		table[TABLE_KEYS + i] = (struct option){
+			config_keys[i].option, required_argument, NULL,
+			KEYS + i };
+	config_defaults(&scratch);
+	*o = (struct options){ .state_dir = "/var/lib/pvgpu" };
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		switch (option) {
@@ -74,12 +94,15 @@ bool options_read(struct options *o, int argc, char **argv, int *ret_status)
 					     "up to 8 times");
 			o->types_dirs[o->types_count++] = optarg;
 			break;
-		case GPU_MEMORY:
-			if (parse_size(&o->gpu_memory, optarg) ||
-			    o->gpu_memory < 1ull << 30)
-				return wrong(ret_status, "--gpu-memory", optarg,
-					     "a size of 1GiB or more, such as "
-					     "24GiB");
+		case STATE_DIR:
+			o->state_dir = optarg;
+			state_given = true;
+			if (!*optarg)
+				return wrong(ret_status, "--state-dir", optarg,
+					     "a directory");
+			break;
+		case CONFIG:
+			o->config = optarg;
 			break;
 		case WORKER:
 			o->worker = optarg;
@@ -98,6 +121,16 @@ bool options_read(struct options *o, int argc, char **argv, int *ret_status)
 		case ':':
 			return wrong(ret_status, argv[optind - 1], "nothing",
 				     "a value; see --help");
+		case KEYS ... KEYS + CONFIG_KEYS - 1:
+			key = &config_keys[option - KEYS];
+			if (key->set(&scratch, optarg)) {
+				snprintf(name, sizeof(name), "--%s",
+					 key->option);
+				return wrong(ret_status, name, optarg,
+					     key->allowed);
+			}
+			o->keys[option - KEYS] = optarg;
+			break;
 		default:
 			return wrong(ret_status, "option", argv[optind - 1],
 				     "what --help shows");
@@ -106,5 +139,9 @@ bool options_read(struct options *o, int argc, char **argv, int *ret_status)
 	if (optind < argc)
 		return wrong(ret_status, "argument", argv[optind],
 			     "none but options; see --help");
+	if (!o->runtime_dir)
+		o->runtime_dir = "/run/pvgpu";
+	else if (!state_given)
+		o->state_dir = NULL;	/* the default one is another's */
 	return true;
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config.h"
+
 #define TYPES_DIRS_MAX 8
 
 struct options {
@@ -14,7 +16,9 @@ struct options {
 	const char *types_dirs[TYPES_DIRS_MAX];
 	size_t types_count;		/* 0: the built-in ones */
 	const char *worker;		/* NULL: beside pvgpud, or libexec */
-	uint64_t gpu_memory;
+	const char *config;		/* NULL: CONFIG_FILE, if it is there */
+	const char *state_dir;		/* NULL: nothing is saved */
+	const char *keys[CONFIG_KEYS];	/* over the file's; NULL: not given */
 	bool debug;
 };
 

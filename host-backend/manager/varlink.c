@@ -54,6 +54,35 @@ void json_put_string(json_object *object, const char *name, const char *value)
 
 /* ----------------------------------------------------------------- reply */
 
+/* One line on a call that changes something: who, what, how it ended. */
+static void log_call(const struct varlink_call *call, json_object *reply)
+{
+	json_object *error = NULL, *parameters = NULL, *message = NULL;
+	const char *arguments, *name;
+	char text[600], why[400] = "";
+
+	if (!call->method || !call->method->changes)
+		return;
+	name = strrchr(call->method->name, '.') + 1;
+	arguments = json_object_to_json_string_ext(call->parameters,
+		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	log_printable(text, sizeof(text), arguments ? arguments : "",
+		      arguments ? strlen(arguments) : 0);
+	json_object_object_get_ex(reply, "error", &error);
+	json_object_object_get_ex(reply, "parameters", &parameters);
+	if (error && json_object_object_get_ex(parameters, "message",
+					       &message))
+		log_printable(why, sizeof(why),
+			      json_object_get_string(message),
+			      (size_t)json_object_get_string_len(message));
+	log_line(error ? LEVEL_WARNING : LEVEL_INFO,
+		 "control: uid %u gid %u pid %d: %s %s: %s%s%s",
+		 call->peer.uid, call->peer.gid, (int)call->peer.pid, name,
+		 text, !reply ? "the caller left before the end" :
+		 error ? strrchr(json_object_get_string(error), '.') + 1 :
+		 "done", *why ? ": " : "", why);
+}
+
 /* Ends the call; takes `reply` and fd. */
 static void finish(struct varlink_call *call, json_object *reply, int fd)
 {
@@ -63,8 +92,10 @@ static void finish(struct varlink_call *call, json_object *reply, int fd)
 	size_t length;
 	bool oneway = call->oneway;
 
+	log_call(call, reply);
 	json_object_put(call->message);
 	call->message = call->parameters = NULL;
+	call->method = NULL;
 	call->pending = NULL;
 	call->cancel = NULL;
 	call->busy = false;
@@ -139,8 +170,10 @@ void varlink_cancel(struct varlink_call *call)
 		return;
 	if (call->cancel)
 		call->cancel(call->pending);
+	log_call(call, NULL);
 	json_object_put(call->message);
 	call->message = call->parameters = NULL;
+	call->method = NULL;
 	call->busy = false;
 }
 
@@ -278,11 +311,11 @@ static void get_interface_description(struct varlink_call *call)
 
 static const struct varlink_method base_methods[] = {
 	{ BASE_INTERFACE ".GetInfo",
-	  (const struct varlink_parameter[]){ { 0 } }, get_info },
+	  (const struct varlink_parameter[]){ { 0 } }, get_info, false },
 	{ BASE_INTERFACE ".GetInterfaceDescription",
 	  (const struct varlink_parameter[]){
 		  { "interface", json_type_string, false }, { 0 } },
-	  get_interface_description },
+	  get_interface_description, false },
 	{ 0 }
 };
 
@@ -367,13 +400,13 @@ static bool read_flag(bool *ret, json_object *message, const char *name)
 bool varlink_begin(struct varlink_call *call, const char *message,
 		   size_t length)
 {
-	const struct varlink_method *method;
 	json_object *name = NULL, *parameters = NULL;
 	const char *why;
 	bool more, upgrade;
 
 	call->busy = true;
 	call->oneway = false;
+	call->method = NULL;
 	call->message = parse(message, length, &why);
 	if (!call->message) {
 		varlink_error(call, "BadMessage", "message",
@@ -410,10 +443,10 @@ bool varlink_begin(struct varlink_call *call, const char *message,
 		return false;
 	}
 	call->parameters = parameters;
-	method = find_method(json_object_get_string(name));
-	if (!method)
+	call->method = find_method(json_object_get_string(name));
+	if (!call->method)
 		method_missing(call, json_object_get_string(name));
-	else if (check_parameters(call, method->parameters))
-		method->handle(call);
+	else if (check_parameters(call, call->method->parameters))
+		call->method->handle(call);
 	return true;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include <json-c/json.h>
 
@@ -23,9 +24,11 @@ struct varlink_call {
 	 * descriptor beside them or -1; both are its own. */
 	void (*send)(void *userdata, char *text, size_t size, int fd);
 	void *userdata;
+	struct ucred peer;		/* who calls, as the kernel says */
 
 	bool busy;			/* a reply is still owed */
 	bool oneway;			/* and will not be sent */
+	const struct varlink_method *method;	/* NULL: none that we have */
 	json_object *message;
 	json_object *parameters;	/* inside message; checked */
 	/* Of a handler that replies later: called if nobody wants the reply
@@ -44,6 +47,7 @@ struct varlink_method {
 	const char *name;		/* with the interface; NULL ends */
 	const struct varlink_parameter *parameters;
 	void (*handle)(struct varlink_call *call);
+	bool changes;			/* who called, and how it ended, is logged */
 };
 
 /* Takes one message without its NUL. Replies now or later, once, unless the
@@ -65,7 +69,7 @@ void varlink_error(struct varlink_call *call, const char *name,
 /* The client is gone: cancels what is pending. */
 void varlink_cancel(struct varlink_call *call);
 
-/* Checked parameters of the call; NULL or false where an optional one is
+/* Checked parameters of the call; NULL, 0 or false where an optional one is
  * absent. */
 bool varlink_given(const struct varlink_call *call, const char *name);
 const char *varlink_string(const struct varlink_call *call, const char *name);

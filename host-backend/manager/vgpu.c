@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "listener.h"
 #include "manager.h"
 
 #define STEADY_USEC	(10 * 1000000ull)	/* lived long: no bad sign */
@@ -154,17 +155,21 @@ static const struct broker_ops broker_ops = {
 	.disconnected = qemu_disconnected,
 };
 
-/* A random UUID, RFC 9562 version 4. */
-static int make_uuid(struct vgpu *v)
+/* The one that is given, or a random one: RFC 9562 version 4. */
+static int set_uuid(struct vgpu *v, const uint8_t *given)
 {
 	uint8_t *u = v->limits.uuid;
 	size_t used = 0;
 
-	if (getrandom(u, sizeof(v->limits.uuid), 0) !=
-	    sizeof(v->limits.uuid))
-		return -EIO;
-	u[6] = (u[6] & 0x0f) | 0x40;
-	u[8] = (u[8] & 0x3f) | 0x80;
+	if (given) {
+		memcpy(u, given, sizeof(v->limits.uuid));
+	} else {
+		if (getrandom(u, sizeof(v->limits.uuid), 0) !=
+		    sizeof(v->limits.uuid))
+			return -EIO;
+		u[6] = (u[6] & 0x0f) | 0x40;
+		u[8] = (u[8] & 0x3f) | 0x80;
+	}
 	for (size_t i = 0; i < sizeof(v->limits.uuid); i++)
 		used += (size_t)snprintf(v->uuid + used,
 			sizeof(v->uuid) - used, "%s%02x",
@@ -172,8 +177,8 @@ static int make_uuid(struct vgpu *v)
 	return 0;
 }
 
-int vgpu_new(struct vgpu **ret, struct manager *manager, const char *name,
-	     const struct vgpu_type *type)
+int vgpu_new(struct vgpu **ret, struct manager *manager,
+	     const struct vgpu_spec *spec)
 {
 	struct vgpu *v;
 	int r;
@@ -182,20 +187,29 @@ int vgpu_new(struct vgpu **ret, struct manager *manager, const char *name,
 	if (!v)
 		return -ENOMEM;
 	v->manager = manager;
-	v->type = type;
-	v->limits = type->limits;
-	for (uint32_t i = 0; i < v->limits.heads; i++)
-		head_setting_default(&v->heads[i], &v->limits);
-	snprintf(v->name, sizeof(v->name), "%s", name);
-	r = make_uuid(v);
+	v->own_type = *spec->type;
+	v->own_type.file = NULL;	/* the catalogue's */
+	v->type = &v->own_type;
+	v->limits = spec->type->limits;
+	v->placement = spec->placement;
+	for (uint32_t i = 0; i < v->limits.heads; i++) {
+		if (spec->heads)
+			v->heads[i] = spec->heads[i];
+		else
+			head_setting_default(&v->heads[i], &v->limits);
+	}
+	snprintf(v->name, sizeof(v->name), "%s", spec->name);
+	r = set_uuid(v, spec->uuid);
 	if (!r && asprintf(&v->socket, "%s/%s.sock", manager->runtime_dir,
-			   name) < 0) {
+			   spec->name) < 0) {
 		v->socket = NULL;
 		r = -ENOMEM;
 	}
 	if (!r)
 		r = broker_new(&v->broker, manager->event, v->name, v->socket,
 			       &v->limits, &broker_ops, v);
+	if (!r)
+		r = socket_share(v->socket, manager->config.vgpu_socket_group);
 	if (r < 0) {
 		vgpu_free(v);
 		return r;

@@ -26,13 +26,16 @@ struct vgpu {
 	struct manager *manager;
 	struct vgpu *next;
 	char name[VGPU_NAME_MAX + 1];
-	const struct vgpu_type *type;
+	const struct vgpu_type *type;	/* &own_type */
+	struct vgpu_type own_type;	/* as it was at creation; no file */
 	struct vgpu_limits limits;	/* the type's, and the uuid */
 	char uuid[37];
+	uint32_t placement;		/* id on the GPU, see types/placement.h */
 	char *socket;			/* path */
 	struct broker *broker;
 	struct worker *worker;		/* NULL while there is none */
-	struct head_setting heads[PVGPU_MAX_HEADS];
+	struct head_setting heads[PVGPU_MAX_HEADS];	/* after a change:
+							 * manager_save() */
 
 	/* Of the QEMU that is connected. */
 	bool worker_of_past;		/* the worker is an earlier QEMU's */
@@ -44,9 +47,18 @@ struct vgpu {
 
 bool vgpu_name_is_valid(const char *name);
 
+/* What makes a vGPU, new or one of before. */
+struct vgpu_spec {
+	const char *name;
+	const struct vgpu_type *type;
+	uint32_t placement;
+	const uint8_t *uuid;		/* 16 bytes; NULL: a new one */
+	const struct head_setting *heads;	/* limits.heads; NULL: defaults */
+};
+
 /* -ENAMETOOLONG: the socket's path would not fit an address. */
-int vgpu_new(struct vgpu **ret, struct manager *manager, const char *name,
-	     const struct vgpu_type *type);
+int vgpu_new(struct vgpu **ret, struct manager *manager,
+	     const struct vgpu_spec *spec);
 /* Kills and reaps the worker, drops QEMU, removes the socket. Accepts NULL. */
 void vgpu_free(struct vgpu *vgpu);
 

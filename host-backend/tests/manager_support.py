@@ -123,6 +123,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [program, "--runtime-dir", self.directory,
                  "--types-dir", "host-backend/types", "--worker", worker,
+                 "--host-memory", "1000%",
                  *options], stdout=subprocess.PIPE, stderr=log, text=True)
         self.ready = self.process.stdout.readline()
         if not self.ready:

@@ -14,7 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
 MAN = "docs/man"
-PAGES = ["pvgpuctl.1", "pvgpud.8", "pvgpu-worker.8", "pvgpu-types.5"]
+PAGES = ["pvgpuctl.1", "pvgpud.8", "pvgpu-worker.8", "pvgpu-types.5",
+         "pvgpud.conf.5"]
 COMPLETION = os.path.abspath("host-backend/ctl/completion/pvgpuctl")
 
 
@@ -142,6 +143,21 @@ def daemons_have_their_options():
     check(flags(text) == shown, f"{flags(text)}, {shown}")
 
 
+def the_configuration_has_its_keys():
+    with tempfile.NamedTemporaryFile("w") as f:
+        f.write("[gpu]\nfrob = 1\n[manager]\nfrob = 1\n")
+        f.flush()
+        done = subprocess.run([ASAN_BIN + "/pvgpud", "--config", f.name,
+                               "--types-dir", "host-backend/types"],
+                              capture_output=True, text=True, timeout=30)
+    found = re.findall(r"frob: is not a key of .*; allowed are (.*)",
+                       done.stderr)
+    described = re.findall(r"^\.It Cm (\S+)$",
+                           section("pvgpud.conf.5", "DESCRIPTION"), re.M)
+    check(len(found) == 2 and described == " ".join(found).split(),
+          f"{described}: {done.stderr}")
+
+
 def types_have_their_keys():
     directory = tempfile.mkdtemp(prefix="pvgpu-")
     with open(directory + "/x.conf", "w") as f:
@@ -213,6 +229,7 @@ if __name__ == "__main__":
         every_command_has_its_page,
         exit_statuses_are_told,
         daemons_have_their_options,
+        the_configuration_has_its_keys,
         types_have_their_keys,
         bash_completes,
     ])

@@ -54,11 +54,14 @@ static int setup(void **state)
 		return -1;
 	t->manager.runtime_dir = t->directory;
 	t->manager.worker_program = "/bin/false";
-	t->manager.gpu_memory = 6ull << 30;
+	config_defaults(&t->manager.config);
+	t->manager.config.gpu_memory = 6ull << 30;
+	t->manager.config.host_memory = 1ull << 40;
 	t->call.manager = &t->manager;
 	t->call.send = take_reply;
 	t->call.userdata = t;
 	return sd_event_new(&t->manager.event) < 0 ||
+	       placement_init(&t->manager.map, 6, PLACEMENT_MIXED) ||
 	       vgpu_types_load(&t->manager.types, types, 1, print_report,
 			       NULL);
 }
@@ -69,6 +72,7 @@ static int teardown(void **state)
 
 	while (t->manager.vgpus)
 		manager_destroy(&t->manager, t->manager.vgpus);
+	placement_clear(&t->manager.map);
 	vgpu_types_clear(&t->manager.types);
 	sd_event_unref(t->manager.event);
 	free(t->reply);
@@ -197,7 +201,8 @@ static void admission(void **state)
 	expect(t, true, METHOD("Create", "{\"name\":\"b\",\"type\":\"PV24-3Q"
 			       "\"}"),
 	       "PV24-3Q takes 3 GiB, and 2 GiB of the GPU's 6 GiB are free; "
-	       "types that fit: PV24-2Q PV24-1Q PV24-2B PV24-1B PV24-1A\"");
+	       "types that fit: PV24-2Q PV24-1Q PV24-2B PV24-1B PV24-2A "
+	       "PV24-1A\"");
 	expect(t, true, METHOD("Create", "{\"name\":\"b\",\"type\":\"PV24-2B"
 			       "\"}"), "\"name\":\"b\"");
 	expect(t, true, METHOD("Create", "{\"name\":\"c\",\"type\":\"PV24-1A"

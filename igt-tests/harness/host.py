@@ -95,7 +95,8 @@ class Host:
 
     def start(self):
         argv = [self.bin / "pvgpud", "--runtime-dir", self.runtime,
-                "--worker", self.bin / "pvgpu-worker"]
+                "--worker", self.bin / "pvgpu-worker",
+                "--host-memory", "1000%"]     # of small machines too
         for path in self.types_dirs:
             argv += ["--types-dir", path]
         env = dict(os.environ)

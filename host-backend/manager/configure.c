@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/* Reading configuration and types, at the start and again; see configure.h. */
+#include "configure.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/size.h"
+#include "common/util.h"
+#include "options.h"
+
+static void print_report(void *userdata, const char *line)
+{
+	(void)userdata;
+	log_error("%s", line);
+}
+
+static int read_config(struct config *config, const struct options *o)
+{
+	cleanup_file FILE *stream = NULL;
+	const char *file = o->config ? o->config : CONFIG_FILE;
+	int r;
+
+	config_defaults(config);
+	r = conf_open(&stream, file);
+	if (!r)
+		r = config_parse(config, stream, file, print_report, NULL);
+	else if (r == -ENOENT && !o->config)
+		r = 0;		/* the built-in place may be empty */
+	else
+		conf_open_report(print_report, NULL, file, r);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < CONFIG_KEYS; i++)
+		if (o->keys[i] && config_keys[i].set(config, o->keys[i])) {
+			log_error("--%s: '%s' given; allowed is %s",
+				  config_keys[i].option, o->keys[i],
+				  config_keys[i].allowed);
+			r = -EINVAL;
+		}
+	return r;
+}
+
+static int load_types(struct vgpu_types *types, const struct options *options)
+{
+	static const char *const built_in[] = {
+		"/usr/share/pvgpu/types.d", "/etc/pvgpu/types.d",
+	};
+	const char *present[ARRAY_SIZE(built_in)];
+	size_t count = 0;
+	int r;
+
+	if (options->types_count) {
+		r = vgpu_types_load(types, options->types_dirs,
+				    options->types_count, print_report, NULL);
+	} else {
+		for (size_t i = 0; i < ARRAY_SIZE(built_in); i++)
+			if (access(built_in[i], F_OK) == 0)
+				present[count++] = built_in[i];
+		r = vgpu_types_load(types, present, count, print_report, NULL);
+	}
+	if (!r && !types->count) {
+		log_error("no vGPU types: no *.conf file with one in %s%s",
+			  options->types_count ? options->types_dirs[0] :
+						 built_in[0],
+			  options->types_count > 1 ? " and the others" : "");
+		r = -ENOENT;
+	}
+	return r;
+}
+
+/* Takes the new configuration where it concerns what is placed. */
+static int apply_gpu(struct manager *m, const struct config *config)
+{
+	uint32_t units = (uint32_t)(config->gpu_memory / PLACEMENT_UNIT);
+	char wanted[SIZE_TEXT_MAX], used[SIZE_TEXT_MAX];
+
+	if (!m->map.items)
+		return placement_init(&m->map, units, config->gpu_mode);
+	if (placement_set_units(&m->map, units)) {
+		const struct placement *last = &m->map.items[m->map.count - 1];
+
+		log_error("gpu memory: %s given; allowed is %s or more, where "
+			  "the last vGPU that is placed ends",
+			  format_size(wanted, config->gpu_memory),
+			  format_size(used, (last->at + last->size) *
+					    PLACEMENT_UNIT));
+		return -EBUSY;
+	}
+	/* A mode that was set at run time stays; so does one in use. */
+	if (!m->mode_was_set && placement_set_mode(&m->map, config->gpu_mode))
+		log_warning("gpu mode: %s is for when no vGPU is placed; it "
+			    "stays %s", placement_mode_name(config->gpu_mode),
+			    placement_mode_name(m->map.mode));
+	return 0;
+}
+
+int configure(struct manager *m)
+{
+	struct vgpu_types types = { 0 };
+	struct config config;
+	int r, r_types;
+
+	/* Both, so that one look at the log shows all that is wrong. */
+	r = read_config(&config, m->options);
+	r_types = load_types(&types, m->options);
+	if (!r)
+		r = r_types;
+	if (!r)
+		r = apply_gpu(m, &config);
+	if (r < 0) {
+		vgpu_types_clear(&types);
+		return r;
+	}
+	vgpu_types_clear(&m->types);
+	m->types = types;
+	m->config = config;
+	return 0;
+}

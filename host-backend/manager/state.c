@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: MIT
+/* Files of vGPUs and of the GPU that outlive pvgpud; see state.h. */
+#include "state.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "admission.h"
+#include "common/log.h"
+#include "common/util.h"
+#include "varlink.h"
+
+#define STATE_VERSION	1
+#define FILE_SIZE_MAX	(256u << 10)
+#define DEPTH_MAX	16
+#define SUFFIX		".json"
+
+struct state {
+	int directory;			/* and its lock */
+	int vgpus;
+	char *path;
+};
+
+const char *state_path(const struct state *state)
+{
+	return state->path;
+}
+
+/* ----------------------------------------------------------------- files */
+
+static int open_directory(int at, const char *path)
+{
+	int fd;
+
+	if (mkdirat(at, path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int state_open(struct state **ret, const char *path)
+{
+	struct state *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->vgpus = -1;
+	s->directory = r = open_directory(AT_FDCWD, path);
+	if (r >= 0 && flock(s->directory, LOCK_EX | LOCK_NB) < 0)
+		r = -errno;
+	if (r >= 0)
+		s->vgpus = r = open_directory(s->directory, "vgpus");
+	if (r >= 0) {
+		s->path = realpath(path, NULL);
+		r = s->path ? 0 : -errno;
+	}
+	if (r < 0) {
+		state_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void state_close(struct state *s)
+{
+	if (!s)
+		return;
+	if (s->vgpus >= 0)
+		close_fd(s->vgpus);
+	if (s->directory >= 0)
+		close_fd(s->directory);
+	free(s->path);
+	free(s);
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t size = strlen(text);
+
+	while (size) {
+		ssize_t n = write(fd, text, size);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			text += n;
+			size -= (size_t)n;
+		}
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Puts the object (taken over) into the file, whole or not at all. */
+static int replace_file(int directory, const char *name, json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(object,
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+		JSON_C_TO_STRING_NOSLASHESCAPE);
+	cleanup_fd int fd = -1;
+	char temporary[80];
+	int r = -ENOMEM;
+
+	snprintf(temporary, sizeof(temporary), ".%s.new", name);
+	if (text && strlen(text) + 1 > FILE_SIZE_MAX) {
+		r = -EFBIG;
+	} else if (text) {
+		fd = openat(directory, temporary, O_WRONLY | O_CREAT |
+			    O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		r = fd < 0 ? -errno : write_all(fd, text);
+	}
+	json_object_put(object);
+	if (!r && renameat(directory, temporary, directory, name) < 0)
+		r = -errno;
+	if (!r && fsync(directory) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(directory, temporary, 0);
+	return r;
+}
+
+/* Reads a file of ours. NULL with *ret_why in words: it is damaged. */
+static json_object *read_file(int directory, const char *name,
+			      const char **ret_why)
+{
+	cleanup_fd int fd = openat(directory, name, O_RDONLY | O_CLOEXEC |
+				   O_NOFOLLOW | O_NONBLOCK);
+	cleanup_free char *text = NULL;
+	json_tokener *tokener;
+	json_object *object;
+	size_t used = 0;
+	struct stat st;
+	ssize_t n = 1;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		*ret_why = strerror(errno);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_SIZE_MAX) {
+		*ret_why = S_ISREG(st.st_mode) ?
+			"larger than any that pvgpud writes" :
+			"not a regular file";
+		return NULL;
+	}
+	text = malloc(FILE_SIZE_MAX);
+	tokener = json_tokener_new_ex(DEPTH_MAX);
+	while (text && used < FILE_SIZE_MAX && n > 0) {
+		n = read(fd, text + used, FILE_SIZE_MAX - used);
+		if (n > 0)
+			used += (size_t)n;
+	}
+	if (!text || !tokener || n < 0) {
+		*ret_why = n < 0 ? strerror(errno) : "out of memory";
+		json_tokener_free(tokener);
+		return NULL;
+	}
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
+					JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, text, (int)used);
+	*ret_why = json_tokener_get_error(tokener) == json_tokener_continue ?
+		"it ends too early" :
+		json_tokener_error_desc(json_tokener_get_error(tokener));
+	if (object && (json_tokener_get_parse_end(tokener) != used ||
+		       json_object_get_type(object) != json_type_object)) {
+		json_object_put(object);
+		object = NULL;
+		*ret_why = "not one object";
+	}
+	json_tokener_free(tokener);
+	return object;
+}
+
+/* ------------------------------------------------------------------ save */
+
+static void file_name(char out[VGPU_NAME_MAX + sizeof(SUFFIX)],
+		      const char *name)
+{
+	snprintf(out, VGPU_NAME_MAX + sizeof(SUFFIX), "%s" SUFFIX, name);
+}
+
+/* What was set of a vGPU since it was made. */
+static json_object *settings_json(const struct vgpu *v)
+{
+	json_object *o = json_object_new_object();
+	json_object *heads = json_object_new_array();
+
+	for (uint32_t i = 0; i < v->limits.heads; i++)
+		if (!head_setting_is_default(&v->heads[i], &v->limits))
+			json_object_array_add(heads,
+				head_setting_json(i, &v->heads[i]));
+	json_put(o, "heads", heads);
+	return o;
+}
+
+int state_save_vgpu(struct state *s, const struct vgpu *v)
+{
+	char file[VGPU_NAME_MAX + sizeof(SUFFIX)];
+	json_object *o;
+
+	if (!s)
+		return 0;
+	o = json_object_new_object();
+	json_put_int(o, "version", STATE_VERSION);
+	json_put_string(o, "name", v->name);
+	json_put_string(o, "uuid", v->uuid);
+	json_put_string(o, "type", v->type->name);
+	json_put_int(o, "placement", v->placement);
+	json_put(o, "settings", settings_json(v));
+	file_name(file, v->name);
+	return replace_file(s->vgpus, file, o);
+}
+
+int state_remove_vgpu(struct state *s, const char *name)
+{
+	char file[VGPU_NAME_MAX + sizeof(SUFFIX)];
+
+	if (!s)
+		return 0;
+	file_name(file, name);
+	if (unlinkat(s->vgpus, file, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return fsync(s->vgpus) < 0 ? -errno : 0;
+}
+
+bool state_has_vgpu(struct state *s, const char *name)
+{
+	char file[VGPU_NAME_MAX + sizeof(SUFFIX)];
+
+	if (!s)
+		return false;
+	file_name(file, name);
+	return faccessat(s->vgpus, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int state_save_mode(struct state *s, enum placement_mode mode)
+{
+	json_object *o;
+
+	if (!s)
+		return 0;
+	o = json_object_new_object();
+	json_put_int(o, "version", STATE_VERSION);
+	json_put_string(o, "mode", placement_mode_name(mode));
+	return replace_file(s->directory, "gpu" SUFFIX, o);
+}
+
+/* --------------------------------------------------------------- restore */
+
+/* A string without NULs; NULL if there is none. */
+static const char *get_string(json_object *object, const char *name)
+{
+	json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, name, &value) ||
+	    json_object_get_type(value) != json_type_string ||
+	    strlen(json_object_get_string(value)) !=
+		    (size_t)json_object_get_string_len(value))
+		return NULL;
+	return json_object_get_string(value);
+}
+
+static int64_t get_int(json_object *object, const char *name)
+{
+	json_object *value = NULL;
+
+	if (json_object_get_type(object) != json_type_object ||
+	    !json_object_object_get_ex(object, name, &value) ||
+	    json_object_get_type(value) != json_type_int)
+		return -1;
+	return json_object_get_int64(value);
+}
+
+void state_restore_mode(struct manager *m)
+{
+	enum placement_mode mode;
+	json_object *o;
+	const char *why = "", *text;
+
+	if (!m->state || faccessat(m->state->directory, "gpu" SUFFIX, F_OK,
+				   AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	o = read_file(m->state->directory, "gpu" SUFFIX, &why);
+	if (!o) {
+		log_error("%s/gpu" SUFFIX ": %s; the GPU's mode is %s",
+			  m->state->path, why,
+			  placement_mode_name(m->map.mode));
+		return;
+	}
+	text = get_string(o, "mode");
+	if (get_int(o, "version") != STATE_VERSION || !text ||
+	    placement_mode_parse(&mode, text)) {
+		log_error("%s/gpu" SUFFIX ": mode: allowed is %s, and version "
+			  "%d; the GPU's mode is %s", m->state->path,
+			  PLACEMENT_MODES_ALLOWED, STATE_VERSION,
+			  placement_mode_name(m->map.mode));
+	} else if (!placement_set_mode(&m->map, mode)) {
+		m->mode_was_set = true;
+		if (mode != m->config.gpu_mode)
+			log_info("the GPU is in %s mode, as was set at run "
+				 "time, not in %s mode as is configured",
+				 placement_mode_name(mode),
+				 placement_mode_name(m->config.gpu_mode));
+	}
+	json_object_put(o);
+}
+
+static void printf_like(3, 4)
+set_aside(const struct manager *m, const char *file, const char *format, ...)
+{
+	char text[1000], printable[1000];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	log_printable(printable, sizeof(printable), text, sizeof(text));
+	log_error("%s/vgpus/%s: %s; this vGPU is left aside, its file stays",
+		  m->state->path, file, printable);
+}
+
+static int parse_uuid(uint8_t out[16], const char *text)
+{
+	static const char pattern[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t used = 0;
+
+	if (strlen(text) != strlen(pattern))
+		return -EINVAL;
+	for (size_t i = 0; pattern[i]; i++) {
+		static const char digits[] = "0123456789abcdef";
+		const char *digit = strchr(digits, text[i]);
+
+		if (pattern[i] == '-') {
+			if (text[i] != '-')
+				return -EINVAL;
+			continue;
+		}
+		if (!digit)
+			return -EINVAL;
+		out[used / 2] = (uint8_t)(out[used / 2] << 4 |
+					  (digit - digits));
+		used++;
+	}
+	return 0;
+}
+
+static bool uuid_is_there(const struct manager *m, const uint8_t uuid[16])
+{
+	for (const struct vgpu *v = m->vgpus; v; v = v->next)
+		if (!memcmp(v->limits.uuid, uuid, sizeof(v->limits.uuid)))
+			return true;
+	return false;
+}
+
+/* `known` ends in NULL. */
+static bool only_known_members(json_object *o, const char *const *known,
+			       const char **ret_unknown)
+{
+	json_object_object_foreach(o, name, unused) {
+		bool found = false;
+
+		(void)unused;
+		for (size_t i = 0; known[i]; i++)
+			found |= !strcmp(known[i], name);
+		if (!found) {
+			*ret_unknown = name;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* settings_json() back; false with the reason told. */
+static bool read_settings(const struct manager *m, const char *file,
+			  json_object *settings, const struct vgpu_limits *l,
+			  struct head_setting heads[PVGPU_MAX_HEADS])
+{
+	static const char *const known[] = { "heads", NULL };
+	json_object *array = NULL;
+	const char *unknown;
+	char why[HEAD_WHY_MAX];
+
+	for (uint32_t i = 0; i < l->heads; i++)
+		head_setting_default(&heads[i], l);
+	if (json_object_get_type(settings) != json_type_object) {
+		set_aside(m, file, "settings: allowed is an object");
+		return false;
+	}
+	if (!only_known_members(settings, known, &unknown)) {
+		set_aside(m, file, "settings: %.64s is not one of version %d",
+			  unknown, STATE_VERSION);
+		return false;
+	}
+	if (!json_object_object_get_ex(settings, "heads", &array))
+		return true;
+	if (json_object_get_type(array) != json_type_array) {
+		set_aside(m, file, "settings: heads: allowed is an array");
+		return false;
+	}
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		json_object *o = json_object_array_get_idx(array, i);
+		int64_t head = get_int(o, "head");
+
+		if (head < 0 || head >= l->heads) {
+			set_aside(m, file, "settings: heads: head: allowed "
+				  "are 0 to %d", (int)l->heads - 1);
+			return false;
+		}
+		if (head_setting_from_json(&heads[head], o, l, why)) {
+			set_aside(m, file, "settings: head %d: %s", (int)head,
+				  why);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void restore_from(struct manager *m, const char *file,
+			 const char *file_vgpu, json_object *o)
+{
+	const char *name = get_string(o, "name");
+	const char *uuid_text = get_string(o, "uuid");
+	const char *type_name = get_string(o, "type");
+	const char *unknown;
+	int64_t placement = get_int(o, "placement");
+	uint8_t uuid[16] = { 0 };
+	struct head_setting heads[PVGPU_MAX_HEADS];
+	struct vgpu_spec spec = { .name = name, .uuid = uuid, .heads = heads };
+	static const char *const known[] = { "version", "name", "uuid", "type",
+		"placement", "settings", NULL };
+	json_object *settings = NULL;
+	struct refusal refusal;
+	struct vgpu *v;
+	int r;
+
+	if (get_int(o, "version") != STATE_VERSION) {
+		set_aside(m, file, "version: allowed is %d", STATE_VERSION);
+		return;
+	}
+	if (!only_known_members(o, known, &unknown)) {
+		set_aside(m, file, "%.64s: not a member of version %d",
+			  unknown, STATE_VERSION);
+		return;
+	}
+	if (!name || strcmp(name, file_vgpu)) {
+		set_aside(m, file, "name: allowed is '%s', as the file's",
+			  file_vgpu);
+		return;
+	}
+	if (!uuid_text || parse_uuid(uuid, uuid_text) ||
+	    uuid_is_there(m, uuid)) {
+		set_aside(m, file, "uuid: allowed is a UUID in small letters "
+			  "that no other vGPU has");
+		return;
+	}
+	spec.type = type_name ? vgpu_types_find(&m->types, type_name) : NULL;
+	if (!spec.type) {
+		set_aside(m, file, "type: '%.64s' is not a type",
+			  type_name ? type_name : "");
+		return;
+	}
+	json_object_object_get_ex(o, "settings", &settings);
+	if (!read_settings(m, file, settings, &spec.type->limits, heads))
+		return;
+	if (!admission_check(m, spec.type, placement, &spec.placement,
+			     &refusal)) {
+		set_aside(m, file, "%s: %s", refusal.field, refusal.message);
+		return;
+	}
+	r = manager_create(m, &spec, &v);
+	if (r < 0)
+		set_aside(m, file, "%s", strerror(-r));
+}
+
+static void restore_file(struct manager *m, const char *file)
+{
+	size_t length = strlen(file) - strlen(SUFFIX);
+	char name[VGPU_NAME_MAX + 1];
+	const char *why = "";
+	json_object *o;
+
+	if (length < sizeof(name)) {
+		memcpy(name, file, length);
+		name[length] = '\0';
+	}
+	if (length >= sizeof(name) || !vgpu_name_is_valid(name)) {
+		set_aside(m, file, "name: allowed are " VGPU_NAME_ALLOWED);
+		return;
+	}
+	if (manager_find(m, name))
+		return;
+	o = read_file(m->state->vgpus, file, &why);
+	if (!o) {
+		set_aside(m, file, "%s", why);
+		return;
+	}
+	restore_from(m, file, name, o);
+	json_object_put(o);
+}
+
+/* Not ours to read: hidden ones (a write that was cut short) and others. */
+static int is_saved(const struct dirent *entry)
+{
+	const char *end = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && end && end != entry->d_name &&
+	       !strcmp(end, SUFFIX);
+}
+
+void state_restore_vgpus(struct manager *m)
+{
+	struct dirent **entries = NULL;
+	int count;
+
+	if (!m->state)
+		return;
+	count = scandirat(m->state->vgpus, ".", &entries, is_saved, alphasort);
+	if (count < 0)
+		log_error("%s/vgpus: %s", m->state->path, strerror(errno));
+	for (int i = 0; i < count; i++) {
+		restore_file(m, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+}
