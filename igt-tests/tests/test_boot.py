@@ -4,7 +4,7 @@
 shows its heads, modetest lights them all, and the host sees what was drawn."""
 import sys
 sys.path.insert(0, "igt-tests")
-from harness import BUILD, SUITES, Host, Lazy, Vm, add, main, smpte_problem
+from harness import BUILD, SUITES, TREE, Host, Lazy, Vm, add, main, smpte_problem
 
 TYPE, HEADS = "PV24-2Q", 4
 MODES = {0: "1024x768", 1: "800x600", 2: "640x480", 3: "1280x1024"}
@@ -25,6 +25,9 @@ def builds_clean(suite):
     log = (BUILD / "module" / suite / "build.log").read_text()
     bad = [line for line in log.splitlines() if "warning" in line.lower() or "error:" in line]
     assert not bad, "\n".join(bad[:10])
+    # One line a source, or sparse has not looked at it.
+    sources = len(list((TREE / "guest-drm").glob("pvgpu_*.c")))
+    assert log.count("CHECK") == sources, "sparse has not looked at every source"
 
 
 def boots_and_loads(suite):
