@@ -49,7 +49,7 @@ help:
 	@echo 'make demo    two VMs, each with its own vGPU; pictures in build/demo/'
 	@echo 'make check   all tests; ends with N passed, N failed, N skipped'
 	@echo 'make vm      one VM with a vGPU, to a shell on this terminal'
-	@echo 'make bench   pvgpu beside virtio-gpu in one VM; build/bench/'
+	@echo 'make bench   pvgpu beside virtio-gpu in one VM, and 1 to 32 vGPUs; build/bench/'
 	@echo 'make all     build the host programs'
 	@echo 'make module  build pvgpu.ko for every kernel of the guest images'
 	@echo 'make deps    install what is missing (apt)'

@@ -28,3 +28,4 @@ bench: deps
 bench-ready: $(PROGRAMS) $(GUEST_TOOLS) $(KMS_PROGRAMS)
 	$(Q)$(PYTHON) igt-tests/images.py module trixie
 	$(Q)$(PYTHON) igt-tests/bench.py
+	$(Q)$(PYTHON) igt-tests/bench_many.py

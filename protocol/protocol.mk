@@ -39,4 +39,17 @@ $(BUILD)/bin/pvgpu-conform: $(CONFORM_OBJECTS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^
 PROGRAMS += $(BUILD)/bin/pvgpu-conform
+
+# Guests in numbers, and one without manners, for tests of the host.
+CONFORM_CLIENTS := $(patsubst protocol/conformance/clients/%.c,\
+	$(BUILD)/bin/pvgpu-%,$(wildcard protocol/conformance/clients/*.c))
+$(CONFORM_CLIENTS): $(BUILD)/bin/pvgpu-%: \
+		$(BUILD)/obj/protocol/conformance/clients/%.o \
+		$(BUILD)/obj/protocol/conformance/guest.o \
+		$(BUILD)/obj/protocol/conformance/peer.o \
+		$(BUILD)/obj/protocol/client/client.o
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -pthread
+PROGRAMS += $(CONFORM_CLIENTS)
 CHECKS += protocol/conformance/run.py
