@@ -10,14 +10,23 @@ const struct ctl_option ctl_options[] = {
 	{ 'u', false, "--unplug", NULL },
 	{ 'm', false, "--mode", "a mode, WxH or WxH@HZ" },
 	{ 'e', false, "--edid", "a file name or default" },
+	{ 'l', false, "--placement", "an id, see gpu placements" },
 	{ 0 }
 };
 
 const struct ctl_command ctl_commands[] = {
-	{ "types", "", 0, 0, "", "list the types and how many more of each fit",
+	{ "types", "", 0, 0, "", "list types and how many more fit",
 	  "FITS says how many vGPUs of the type can still be created.\n",
 	  ctl_types },
-	{ "create", "NAME TYPE", 2, 2, "", "create a vGPU",
+	{ "gpu", "[set-mode MODE|placements TYPE]", 0, 2, "",
+	  "show the GPU and what lies where on it",
+	  "  set-mode mixed       take vGPUs of any sizes\n"
+	  "  set-mode equal       take only vGPUs of one size at a time\n"
+	  "  placements TYPE      show where vGPUs of the type may lie\n"
+	  "The mode is switched only while there is no vGPU.\n",
+	  ctl_gpu },
+	{ "create", "[--placement ID] NAME TYPE", 2, 2, "l", "create a vGPU",
+	  "  --placement ID   where on the GPU, see 'gpu placements'\n"
 	  "NAME is 1 to 32 of a-z 0-9 _ -. Its socket, for QEMU, is there\n"
 	  "until the vGPU is destroyed; 'qemu-args NAME' says how to use it.\n",
 	  ctl_create },

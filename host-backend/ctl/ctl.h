@@ -94,6 +94,7 @@ enum ctl_status ctl_create(struct ctl *ctl);
 enum ctl_status ctl_destroy(struct ctl *ctl);
 enum ctl_status ctl_list(struct ctl *ctl);
 enum ctl_status ctl_show(struct ctl *ctl);
+enum ctl_status ctl_gpu(struct ctl *ctl);
 enum ctl_status ctl_head(struct ctl *ctl);
 enum ctl_status ctl_screenshot(struct ctl *ctl);
 enum ctl_status ctl_qemu_args(struct ctl *ctl);

@@ -29,7 +29,7 @@ static void print_help(void)
 		char head[64];
 
 		snprintf(head, sizeof(head), "%s %s", c->name, c->usage);
-		printf("  %-34s %s\n", head, c->summary);
+		printf("  %-36s %s\n", head, c->summary);
 	}
 	printf("\n"
 	       "  --socket PATH   pvgpud's control socket [$PVGPU_SOCKET, else\n"

@@ -114,6 +114,7 @@ enum ctl_status ctl_show(struct ctl *ctl)
 	printf("%-10s %s\n", "name", ctl_safe(json_string(vgpu, "name")));
 	print_limits(json_member(reply, "limits"));
 	printf("%-10s %s\n", "uuid", ctl_safe(json_string(vgpu, "uuid")));
+	printf("%-10s %lld\n", "placement", json_number(vgpu, "placement"));
 	printf("%-10s %s\n", "socket", ctl_safe(json_string(vgpu, "socket")));
 	printf("%-10s %s\n", "state", ctl_safe(json_string(vgpu, "state")));
 	print_process("QEMU", json_number(vgpu, "qemuPid"));

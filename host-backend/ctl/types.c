@@ -37,7 +37,8 @@ enum ctl_status ctl_types(struct ctl *ctl)
 	}
 	printf("\nGPU memory: %s", format_size(text, (uint64_t)
 					       json_number(memory, "used")));
-	printf(" of %s given away\n", format_size(text, (uint64_t)
-					json_number(memory, "limit")));
+	printf(" of %s given away, %s sizes\n", format_size(text, (uint64_t)
+					json_number(memory, "limit")),
+	       ctl_safe(json_string(reply, "mode")));
 	return CTL_OK;
 }

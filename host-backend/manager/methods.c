@@ -96,6 +96,49 @@ static void set_gpu_mode(struct varlink_call *call)
 	}
 }
 
+/* The type that the call names, or NULL with the error sent. */
+static const struct vgpu_type *method_type(struct varlink_call *call)
+{
+	const struct manager *m = call->manager;
+	const char *name = varlink_string(call, "type");
+	const struct vgpu_type *type = vgpu_types_find(&m->types, name);
+	char names[900];
+
+	if (type)
+		return type;
+	admission_type_names(names, sizeof(names), m, false);
+	varlink_error(call, "UnknownType", "type",
+		      "'%.64s' is not a type; types:%s", name, names);
+	return NULL;
+}
+
+static void list_placements(struct varlink_call *call)
+{
+	const struct manager *m = call->manager;
+	const struct vgpu_type *type = method_type(call);
+	json_object *reply, *ids, *vacant;
+	uint32_t size;
+
+	if (!type)
+		return;
+	size = admission_units(type);
+	ids = json_object_new_array();
+	vacant = json_object_new_array();
+	for (uint32_t at = 0; at < m->map.units; at++) {
+		if (!placement_is_id(&m->map, size, at))
+			continue;
+		json_object_array_add(ids, json_object_new_int64(at));
+		if (!placement_check(&m->map, size, at))
+			json_object_array_add(vacant,
+					      json_object_new_int64(at));
+	}
+	reply = json_object_new_object();
+	json_put_int(reply, "size", size);
+	json_put(reply, "ids", ids);
+	json_put(reply, "free", vacant);
+	varlink_reply(call, reply, -1);
+}
+
 /* ---------------------------------------------------- create and destroy */
 
 /* Makes and saves it; undone whole if that fails. */
@@ -123,7 +166,6 @@ static void create(struct varlink_call *call)
 {
 	struct manager *m = call->manager;
 	const char *name = varlink_string(call, "name");
-	const char *type_name = varlink_string(call, "type");
 	struct vgpu_spec spec = { .name = name };
 	struct refusal refusal;
 	json_object *reply;
@@ -148,16 +190,9 @@ static void create(struct varlink_call *call)
 			      state_path(m->state), name, name);
 		return;
 	}
-	spec.type = vgpu_types_find(&m->types, type_name);
-	if (!spec.type) {
-		char names[900];
-
-		admission_type_names(names, sizeof(names), m, false);
-		varlink_error(call, "UnknownType", "type",
-			      "'%.64s' is not a type; types:%s", type_name,
-			      names);
+	spec.type = method_type(call);
+	if (!spec.type)
 		return;
-	}
 	if (!admission_check(m, spec.type, varlink_given(call, "placement") ?
 			     varlink_int(call, "placement") : ANYWHERE,
 			     &spec.placement, &refusal)) {
@@ -457,6 +492,9 @@ const struct varlink_method manager_methods[] = {
 	{ "io.pvgpu.Manager.GetGpu", PARAMETERS(), get_gpu, false },
 	{ "io.pvgpu.Manager.SetGpuMode",
 	  PARAMETERS({ "mode", json_type_string, false }), set_gpu_mode, true },
+	{ "io.pvgpu.Manager.ListPlacements",
+	  PARAMETERS({ "type", json_type_string, false }), list_placements,
+	  false },
 	{ "io.pvgpu.Manager.Create",
 	  PARAMETERS(NAME, { "type", json_type_string, false },
 		     { "placement", json_type_int, true }), create, true },

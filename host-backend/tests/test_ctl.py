@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
-COMMANDS = ["types", "create", "destroy", "list", "show", "head", "screenshot",
+COMMANDS = ["types", "gpu", "create", "destroy", "list", "show", "head", "screenshot",
             "qemu-args", "libvirt-xml"]
 
 
@@ -56,8 +56,8 @@ def wrong_command_lines():
             (["list", "-o", "x"], "pvgpuctl: list: option: '-o' given"),
             (["list", "a"], "pvgpuctl: list: argument: 'a' given; allowed is "
              "none"),
-            (["create"], "pvgpuctl: create: needs NAME TYPE"),
-            (["create", "a"], "pvgpuctl: create: needs NAME TYPE"),
+            (["create"], "pvgpuctl: create: needs [--placement ID] NAME TYPE"),
+            (["create", "a"], "pvgpuctl: create: needs [--placement ID] NAME TYPE"),
             (["create", "a", "b", "c"], "pvgpuctl: create: argument: 'c'"),
             (["show"], "pvgpuctl: show: needs NAME"),
             (["screenshot", "a"], "pvgpuctl: screenshot: needs"),

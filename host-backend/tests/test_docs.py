@@ -206,6 +206,14 @@ def bash_completes():
         check(complete(daemon, "create", "") == [], "create")
         types = complete(daemon, "create", "new", "PV24-2")
         check("PV24-2Q" in types and "PV24-1Q" not in types, f"{types}")
+        check(complete(daemon, "gpu", "") == ["set-mode", "placements"],
+              "gpu")
+        check(complete(daemon, "gpu", "set-mode", "") == ["mixed", "equal"],
+              "gpu set-mode")
+        check("PV24-1Q" in complete(daemon, "gpu", "placements", "PV24-1"),
+              "gpu placements")
+        check("PV24-2Q" in complete(daemon, "create", "--placement", "4",
+                                    "new", "PV24-2"), "create --placement")
         check(complete(daemon, "head", "web", "0", "--u") == ["--unplug"],
               "head")
         check(complete(daemon, "head", "web", "--mode", "1x1", "") ==

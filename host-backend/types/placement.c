@@ -116,8 +116,7 @@ int placement_find(const struct placement_map *map, uint32_t size,
 	return 0;
 }
 
-/* Is `at` an id of this size in this mode? */
-static bool is_legal(const struct placement_map *map, uint32_t size,
+bool placement_is_id(const struct placement_map *map, uint32_t size,
 		     uint32_t at)
 {
 	return size && size <= map->units && at <= map->units - size &&
@@ -147,7 +146,7 @@ int placement_check(const struct placement_map *map, uint32_t size,
 
 	if (other_size(map, size))
 		return -EDOM;
-	if (!is_legal(map, size, at))
+	if (!placement_is_id(map, size, at))
 		return -EINVAL;
 	i = first_behind(map, at);
 	return i < map->count && map->items[i].at < at + size ? -EBUSY : 0;

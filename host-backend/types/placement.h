@@ -49,6 +49,9 @@ int placement_set_units(struct placement_map *map, uint32_t units);
  * large enough. */
 int placement_find(const struct placement_map *map, uint32_t size,
 		   uint32_t *ret_at);
+/* Is it an id of this size in this mode, taken or not? */
+bool placement_is_id(const struct placement_map *map, uint32_t size,
+		     uint32_t at);
 /* May it lie there? 0, -EDOM as above, -EINVAL: not an id of this size in this
  * mode; -EBUSY: something lies there. */
 int placement_check(const struct placement_map *map, uint32_t size,
