@@ -41,12 +41,14 @@ struct worker_header {
 
 /* Descriptors: window memfd, state page memfd, WINDOW_VECTORS eventfds that
  * the guest rings (doorbells), WINDOW_VECTORS eventfds that ring the guest. */
+#define WORKER_INIT_OUTLIVES	1u	/* flag: do not die with the parent */
 #define WORKER_INIT_FDS (2 + 2 * WINDOW_VECTORS)
 struct worker_init {
 	struct worker_header header;
 	uint32_t version;		/* WORKER_LINK_VERSION */
 	uint32_t head_sets;		/* messages HEAD_SET that follow at once,
 					 * to be heeded before the guest */
+	uint32_t flags;
 	char name[64];			/* of the vGPU, for logs */
 	struct vgpu_limits limits;
 };

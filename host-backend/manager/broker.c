@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "common/fdpass.h"
 #include "common/log.h"
@@ -30,8 +31,10 @@ struct broker {
 	struct window_layout layout;
 	const struct broker_ops *ops;
 	void *userdata;
+	struct store *store;
 	struct listener *listener;
 	struct log_limit refused;
+	enum broker_stage stage;
 
 	/* Of the QEMU that is connected; qemu is -1 while there is none. */
 	int qemu;
@@ -135,11 +138,76 @@ static int handshake(int qemu, const struct broker_session *s)
 	return r;
 }
 
+/* ----------------------------------------------------------------- store */
+
+/* Each eventfd has a name of its own: the store keeps no order. */
+static const char *const kept_doorbells[] = {
+	"doorbell0", "doorbell1", "doorbell2", "doorbell3",
+};
+static const char *const kept_interrupts[] = {
+	"interrupt0", "interrupt1", "interrupt2", "interrupt3",
+};
+_Static_assert(ARRAY_SIZE(kept_doorbells) == WINDOW_VECTORS &&
+	       ARRAY_SIZE(kept_interrupts) == WINDOW_VECTORS, "names");
+
+/* Calls `each` with the name and place of every descriptor of a session. */
+#define FOR_EACH_KEPT(s, qemu, each) do { \
+	each("window", &(s)->window); \
+	each("state", &(s)->state); \
+	for (unsigned int i_ = 0; i_ < WINDOW_VECTORS; i_++) { \
+		each(kept_doorbells[i_], &(s)->doorbells[i_]); \
+		each(kept_interrupts[i_], &(s)->interrupts[i_]); \
+	} \
+	each("qemu", qemu); \
+} while (0)
+
+/* QEMU's socket goes last: with it the session is whole. */
+static int session_store(struct broker *b, struct broker_session *s, int *qemu)
+{
+	int r = 0;
+
+#define ADD(what, fd) (r = r ? r : store_add(b->store, b->name, what, *(fd)))
+	FOR_EACH_KEPT(s, qemu, ADD);
+#undef ADD
+	return r ? r : store_barrier(b->store);
+}
+
+static void session_unstore(struct broker *b)
+{
+#define REMOVE(what, fd) ((void)(fd), store_remove(b->store, b->name, what))
+	FOR_EACH_KEPT(&b->session, &b->qemu, REMOVE);
+#undef REMOVE
+}
+
+/* True if there is one of each kind and size. */
+static bool session_claim(struct broker *b, struct broker_session *s,
+			  int *qemu)
+{
+	bool whole = true;
+	struct stat st;
+
+#define CLAIM(what, fd) \
+	(*(fd) = store_claim(b->store, b->name, what), \
+	 whole = whole && *(fd) >= 0)
+	FOR_EACH_KEPT(s, qemu, CLAIM);
+#undef CLAIM
+	return whole && fstat(s->window, &st) == 0 &&
+	       (uint64_t)st.st_size == b->layout.size &&
+	       fstat(s->state, &st) == 0 &&
+	       st.st_size == sizeof(struct worker_state);
+}
+
 static void drop_qemu(struct broker *b)
 {
 	b->source = sd_event_source_disable_unref(b->source);
+	if (b->qemu >= 0) {
+		/* The store's copy keeps it open for a moment. */
+		shutdown(b->qemu, SHUT_RDWR);
+		session_unstore(b);
+	}
 	b->qemu = close_fd(b->qemu);
 	session_clear(&b->session);
+	b->stage = BROKER_ALONE;
 }
 
 static void qemu_left(struct broker *b, const char *why)
@@ -181,6 +249,64 @@ const struct broker_session *broker_session(struct broker *b)
 	return &b->session;
 }
 
+/* The handshake, and QEMU is watched from then on. */
+static int greet(struct broker *b)
+{
+	int r = 0;
+
+	if (b->stage == BROKER_ALONE) {
+		b->stage = BROKER_GREETING;
+		b->ops->changed(b->userdata);
+		r = handshake(b->qemu, &b->session);
+		b->stage = BROKER_CONNECTED;
+	}
+	if (!r)
+		r = sd_event_add_io(b->event, &b->source, b->qemu,
+				    EPOLLIN | EPOLLRDHUP, qemu_event, b);
+	return r < 0 ? r : 0;
+}
+
+void broker_adopt(struct broker *b, enum broker_stage stage, pid_t qemu_pid)
+{
+	const char *problem = NULL;
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	bool any = store_has(b->store, b->name, "qemu");
+
+	if (!session_claim(b, &b->session, &b->qemu))
+		problem = "not all of its descriptors were kept";
+	else if (stage == BROKER_GREETING)
+		problem = "it was interrupted in its handshake";
+	b->session.qemu_pid = qemu_pid;
+	/* With no word of it in the record it has had no handshake so far. */
+	if (stage == BROKER_ALONE && b->qemu >= 0 &&
+	    getsockopt(b->qemu, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		b->session.qemu_pid = peer.pid;
+	b->stage = stage;
+	if (!problem && greet(b) < 0)
+		problem = "it cannot be watched";
+	if (!problem) {
+		log_info("%s: QEMU (pid %d) is still connected", b->name,
+			 (int)b->session.qemu_pid);
+		return;
+	}
+	if (any || stage != BROKER_ALONE)
+		log_warning("%s: QEMU (pid %d) is lost: %s", b->name,
+			    (int)b->session.qemu_pid, problem);
+	session_unstore(b);
+	drop_qemu(b);
+}
+
+enum broker_stage broker_stage(const struct broker *b)
+{
+	return b->stage;
+}
+
+pid_t broker_qemu_pid(const struct broker *b)
+{
+	return b->session.qemu_pid;
+}
+
 static void accepted(void *userdata, int fd)
 {
 	struct broker *b = userdata;
@@ -203,26 +329,48 @@ static void accepted(void *userdata, int fd)
 	}
 	session.qemu_pid = peer.pid;
 	r = session_make(&session, b);
-	if (!r)
-		r = handshake(qemu, &session);
-	if (!r)
-		r = sd_event_add_io(b->event, &b->source, qemu,
-				    EPOLLIN | EPOLLRDHUP, qemu_event, b);
 	if (r < 0) {
 		log_error("%s: QEMU (pid %d) refused: %s", b->name,
 			  (int)peer.pid, strerror(-r));
 		session_clear(&session);
 		return;
 	}
+	/* Without a store it lives as long as we do, so that is no reason to
+	 * refuse it. */
+	session_store(b, &session, &qemu);
 	b->qemu = take_fd(&qemu);
 	b->session = session;
+	r = greet(b);
+	if (r < 0) {
+		log_error("%s: QEMU (pid %d) refused: %s", b->name,
+			  (int)peer.pid, strerror(-r));
+		drop_qemu(b);
+		b->ops->changed(b->userdata);
+		return;
+	}
 	log_info("%s: QEMU (pid %d) connected", b->name, (int)peer.pid);
 	b->ops->connected(b->userdata);
 }
 
+/* Every restart finds the same socket listening, with what waits in it. */
+static int listen_at(struct broker *b, const char *path)
+{
+	int fd = store_claim(b->store, b->name, "listener"), r;
+
+	if (fd >= 0)
+		return listener_adopt(&b->listener, b->event, fd, path,
+				      accepted, b);
+	r = listener_new(&b->listener, b->event, path, accepted, b);
+	if (!r)
+		store_add(b->store, b->name, "listener",
+			  listener_fd(b->listener));
+	return r;
+}
+
 int broker_new(struct broker **ret, sd_event *event, const char *name,
 	       const char *path, const struct vgpu_limits *limits,
-	       const struct broker_ops *ops, void *userdata)
+	       struct store *store, const struct broker_ops *ops,
+	       void *userdata)
 {
 	struct broker *b;
 	int r;
@@ -231,6 +379,7 @@ int broker_new(struct broker **ret, sd_event *event, const char *name,
 	if (!b)
 		return -ENOMEM;
 	b->event = event;
+	b->store = store;
 	b->limits = *limits;
 	b->ops = ops;
 	b->userdata = userdata;
@@ -242,7 +391,7 @@ int broker_new(struct broker **ret, sd_event *event, const char *name,
 	if (!r)
 		r = window_layout(&b->layout, limits);
 	if (!r)
-		r = listener_new(&b->listener, event, path, accepted, b);
+		r = listen_at(b, path);
 	if (r < 0) {
 		broker_free(b);
 		return r;
@@ -255,6 +404,8 @@ void broker_free(struct broker *b)
 {
 	if (!b)
 		return;
+	if (b->listener)
+		store_remove(b->store, b->name, "listener");
 	listener_free(b->listener);
 	drop_qemu(b);
 	free(b->name);

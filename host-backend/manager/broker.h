@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/window.h"
+#include "store.h"
 
 /* What one connected QEMU and its worker share; the broker's descriptors. */
 struct broker_session {
@@ -24,7 +25,17 @@ struct broker_session {
 	pid_t qemu_pid;			/* at connect, as the kernel says; 0 */
 };
 
+/* How far it has come with the QEMU that is connected. */
+enum broker_stage {
+	BROKER_ALONE,			/* no QEMU */
+	BROKER_GREETING,		/* in the middle of the handshake */
+	BROKER_CONNECTED,
+};
+
 struct broker_ops {
+	/* broker_stage() is another one, and what this process does next
+	 * depends on the next one's knowing that. */
+	void (*changed)(void *userdata);
 	/* A QEMU has its handshake: broker_session() is not NULL. */
 	void (*connected)(void *userdata);
 	/* It is gone: the session's descriptors are closed already. */
@@ -33,11 +44,18 @@ struct broker_ops {
 
 struct broker;
 
-/* Listens at `path`. ops and userdata live as long as the broker. Returns 0,
+/* Listens at `path`, or goes on listening there where an earlier process did.
+ * All descriptors are put into `store` before anybody depends on them. ops and userdata live as long as the broker. Returns 0,
  * -ENAMETOOLONG, -EADDRINUSE or another -errno. */
 int broker_new(struct broker **ret, sd_event *event, const char *name,
 	       const char *path, const struct vgpu_limits *limits,
-	       const struct broker_ops *ops, void *userdata);
+	       struct store *store, const struct broker_ops *ops,
+	       void *userdata);
+/* Takes over the QEMU and its window from an earlier process that had come to
+ * `stage` with it; no call to `connected`. What cannot be taken over is closed
+ * and removed from the store, and broker_session() is NULL then. */
+void broker_adopt(struct broker *broker, enum broker_stage stage,
+		  pid_t qemu_pid);
 /* Drops QEMU without a call to disconnected, removes the socket. NULL is
  * accepted. */
 void broker_free(struct broker *broker);
@@ -45,5 +63,8 @@ void broker_free(struct broker *broker);
 /* The session of the QEMU that is connected now, or NULL. A QEMU that has
  * just died is noticed here first. */
 const struct broker_session *broker_session(struct broker *broker);
+enum broker_stage broker_stage(const struct broker *broker);
+/* 0: none. */
+pid_t broker_qemu_pid(const struct broker *broker);
 
 #endif

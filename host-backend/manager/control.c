@@ -247,16 +247,21 @@ static void accepted(void *userdata, int fd)
 int control_new(struct control **ret, struct manager *manager,
 		const char *path)
 {
+	int r, fd = store_claim(manager->store, CONTROL_SOCKET_NAME, NULL);
 	struct control *control;
-	int r;
 
 	control = calloc(1, sizeof(*control));
 	if (!control)
 		return -ENOMEM;
 	control->manager = manager;
 	control->refused = (struct log_limit){ .burst = 3, .seconds = 10 };
-	r = listener_new(&control->listener, manager->event, path, accepted,
-			 control);
+	manager->control_given = fd >= 0;
+	if (fd >= 0)
+		r = listener_adopt(&control->listener, manager->event, fd,
+				   NULL, accepted, control);
+	else
+		r = listener_new(&control->listener, manager->event, path,
+				 accepted, control);
 	if (r < 0) {
 		free(control);
 		return r;

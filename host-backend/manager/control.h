@@ -15,7 +15,9 @@
 struct control;
 struct manager;
 
-/* Listens at `path`. Returns 0 or -errno. */
+/* Listens at `path`, or on the socket that the service manager opened there
+ * (CONTROL_SOCKET_NAME among what was handed over). Returns 0 or -errno. */
+#define CONTROL_SOCKET_NAME "control"
 int control_new(struct control **ret, struct manager *manager,
 		const char *path);
 /* Drops all clients and removes the socket. Accepts NULL. */

@@ -3,6 +3,7 @@
  * for a second instead of spinning on a connection that it cannot take. */
 #include "listener.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -48,7 +49,7 @@ static int readable(sd_event_source *source, int fd, uint32_t events,
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {
 		log_warning("%s: accept: %s; no new connections for a second",
-			    l->path, strerror(errno));
+			    l->path ? l->path : "socket", strerror(errno));
 		sd_event_source_set_enabled(l->source, SD_EVENT_OFF);
 		sd_event_source_set_time_relative(l->rest, REST_USEC);
 		sd_event_source_set_enabled(l->rest, SD_EVENT_ONESHOT);
@@ -56,7 +57,7 @@ static int readable(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-static int bind_socket(const char *path)
+int listener_bind(const char *path, int type, mode_t mode)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	cleanup_fd int fd = -1;
@@ -64,11 +65,11 @@ static int bind_socket(const char *path)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	/* Before bind(), so that the name never has a wider mode. */
-	if (fchmod(fd, 0600) < 0)
+	if (fchmod(fd, mode) < 0)
 		return -errno;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
@@ -81,41 +82,51 @@ static int bind_socket(const char *path)
 	return take_fd(&fd);
 }
 
-int listener_new(struct listener **ret, sd_event *event, const char *path,
-		 listener_accepted *accepted, void *userdata)
+int listener_adopt(struct listener **ret, sd_event *event, int fd,
+		   const char *path, listener_accepted *accepted,
+		   void *userdata)
 {
+	cleanup_fd int socket = fd;
 	struct listener *l;
-	int r;
+	int r, flags;
 
+	flags = fcntl(socket, F_GETFL);
+	if (flags < 0 || fcntl(socket, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
 	l->accepted = accepted;
 	l->userdata = userdata;
-	l->fd = bind_socket(path);
-	if (l->fd < 0) {
-		r = l->fd;
-		free(l);
+	l->fd = take_fd(&socket);
+	r = sd_event_add_io(event, &l->source, l->fd, EPOLLIN, readable, l);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &l->rest,
+			CLOCK_MONOTONIC, REST_USEC, 0, rested, l);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
+	if (r >= 0 && path) {
+		l->path = strdup(path);
+		r = l->path ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		listener_free(l);
 		return r;
 	}
-	l->path = strdup(path);
-	if (!l->path) {
-		unlink(path);
-		r = -ENOMEM;
-		goto fail;
-	}
-	r = sd_event_add_io(event, &l->source, l->fd, EPOLLIN, readable, l);
-	if (r < 0)
-		goto fail;
-	r = sd_event_add_time_relative(event, &l->rest, CLOCK_MONOTONIC,
-				       REST_USEC, 0, rested, l);
-	if (r < 0)
-		goto fail;
-	sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
 	*ret = l;
 	return 0;
-fail:
-	listener_free(l);
+}
+
+int listener_new(struct listener **ret, sd_event *event, const char *path,
+		 listener_accepted *accepted, void *userdata)
+{
+	int fd = listener_bind(path, SOCK_STREAM, 0600), r;
+
+	if (fd < 0)
+		return fd;
+	r = listener_adopt(ret, event, fd, path, accepted, userdata);
+	if (r < 0)
+		unlink(path);
 	return r;
 }
 
@@ -129,6 +140,11 @@ int socket_share(const char *path, gid_t group)
 	if (lchown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0)
 		return -errno;
 	return 0;
+}
+
+int listener_fd(const struct listener *l)
+{
+	return l->fd;
 }
 
 void listener_free(struct listener *l)

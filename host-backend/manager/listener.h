@@ -21,6 +21,15 @@ int listener_new(struct listener **ret, sd_event *event, const char *path,
 /* Gives a socket in the file system to this process's user and to `group`, who
  * may then connect (mode 0660); (gid_t)-1: to the user alone. 0 or -errno. */
 int socket_share(const char *path, gid_t group);
+/* As above with a listening socket that was made before; takes over fd, also
+ * on failure. With `path` NULL the name is somebody else's to remove. */
+int listener_adopt(struct listener **ret, sd_event *event, int fd,
+		   const char *path, listener_accepted *accepted,
+		   void *userdata);
+/* A socket of this type (SOCK_STREAM, SOCK_SEQPACKET) that listens at `path`,
+ * or -errno. */
+int listener_bind(const char *path, int type, mode_t mode);
+int listener_fd(const struct listener *listener);
 /* Accepts NULL. */
 void listener_free(struct listener *listener);
 

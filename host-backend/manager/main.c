@@ -13,6 +13,9 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
+#include <systemd/sd-daemon.h>
+
+#include "adopt.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "configure.h"
@@ -45,9 +48,24 @@ static int find_worker(char out[PATH_MAX], const char *told)
 	return access(out, X_OK) < 0 ? -errno : 0;
 }
 
+/* Whether a socket of the runtime directory is one that was handed to us. */
+static bool is_ours(const struct store *store, const char *file)
+{
+	size_t length = strlen(file);
+	char name[VGPU_NAME_MAX + 1];
+
+	if (!strcmp(file, "control"))
+		return store_has(store, CONTROL_SOCKET_NAME, NULL);
+	if (length < 6 || length - 5 > VGPU_NAME_MAX)
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(length - 5), file);
+	return store_has(store, name, "listener");
+}
+
 /* The runtime directory is one pvgpud's: whoever holds DIR/lock. Sockets that
  * a killed one left are removed only under that lock. */
-static int take_runtime_dir(int *ret_lock, const char *path)
+static int take_runtime_dir(int *ret_lock, const char *path,
+			    const struct store *store)
 {
 	cleanup_fd int directory = -1;
 	cleanup_fd int lock = -1;
@@ -74,7 +92,12 @@ static int take_runtime_dir(int *ret_lock, const char *path)
 		const char *end = strrchr(entry->d_name, '.');
 
 		if (strcmp(entry->d_name, "control") &&
+		    strcmp(entry->d_name, "workers") &&
 		    (!end || strcmp(end, ".sock")))
+			continue;
+		if (!strcmp(entry->d_name, "workers") ?
+		    store_has(store, "workers", NULL) :
+		    is_ours(store, entry->d_name))
 			continue;
 		if (fstatat(dirfd(listing), entry->d_name, &st,
 			    AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
@@ -105,7 +128,9 @@ static void share_sockets(struct manager *m)
 	cleanup_free char *path = NULL;
 	int r = -ENOMEM;
 
-	if (asprintf(&path, "%s/control", m->runtime_dir) >= 0)
+	if (m->control_given)
+		r = 0;
+	else if (asprintf(&path, "%s/control", m->runtime_dir) >= 0)
 		r = socket_share(path, m->config.socket_group);
 	if (r < 0)
 		log_error("socket_group: control: %s", strerror(-r));
@@ -159,6 +184,52 @@ static int catch_signals(sd_event *event, struct manager *m)
 	return r;
 }
 
+/* units_connected() */
+static void worker_came(void *userdata, const char *name, int socket,
+			int pidfd, pid_t pid)
+{
+	struct vgpu *v = manager_find(userdata, name);
+
+	if (v && v->worker) {
+		worker_connected(v->worker, socket, pidfd, pid);
+		return;
+	}
+	log_debug("workers: process %d serves '%s', and that needs none",
+		  (int)pid, name);
+	close_fd(socket);
+	close_fd(pidfd);
+}
+
+static int open_units(struct manager *m, const char *template)
+{
+	cleanup_free char *path = NULL;
+	int r;
+
+	if (!template)
+		return 0;
+	if (asprintf(&path, "%s/workers", m->runtime_dir) < 0)
+		return -ENOMEM;
+	r = units_new(&m->units, m->event, m->store, template, path,
+		      worker_came, m);
+	if (r < 0)
+		log_error("%s: %s", path, strerror(-r));
+	return r;
+}
+
+static void tell_ready(struct manager *m, const char *path)
+{
+	size_t vgpus = 0;
+
+	for (const struct vgpu *v = m->vgpus; v; v = v->next)
+		vgpus++;
+	printf("pvgpud: ready, %zu types, control socket %s\n",
+	       m->types.count, path);
+	fflush(stdout);
+	sd_event_set_watchdog(m->event, true);
+	sd_notifyf(0, "READY=1\nSTATUS=%zu types; %zu vGPUs taken over",
+		   m->types.count, vgpus);
+}
+
 static int run(struct manager *m)
 {
 	struct control *control = NULL;
@@ -168,24 +239,38 @@ static int run(struct manager *m)
 	if (asprintf(&path, "%s/control", m->runtime_dir) < 0)
 		return -ENOMEM;
 	state_restore_mode(m);
+	/* Those that are alive before those that are only written down. */
+	r = open_units(m, m->options->worker_unit);
+	if (r < 0)
+		return r;
+	manager_adopt(m);
 	state_restore_vgpus(m);
 	r = control_new(&control, m, path);
-	if (!r)
+	if (!r && !m->control_given)
 		r = socket_share(path, m->config.socket_group);
 	if (r < 0) {
 		log_error("%s: %s", path, strerror(-r));
 		goto out;
 	}
-	printf("pvgpud: ready, %zu types, control socket %s\n",
-	       m->types.count, path);
-	fflush(stdout);
+	store_drop_rest(m->store);
+	tell_ready(m, path);
 	r = sd_event_loop(m->event);
 	if (r < 0)
 		log_error("event loop: %s", strerror(-r));
 out:
+	/* Everything is in the store. If there is a next pvgpud it goes on from
+	 * here; if not, the store is closed, and that ends QEMUs' devices and
+	 * the workers. */
+	if (store_keeps(m->store)) {
+		sd_notify(0, "STOPPING=1");
+		store_barrier(m->store);
+		log_info("ends, and leaves everything to the next pvgpud");
+		exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	}
 	control_free(control);
 	while (m->vgpus)
 		manager_destroy(m, m->vgpus);
+	units_free(m->units);
 	return r;
 }
 
@@ -212,6 +297,11 @@ out:
  * Between QEMU and worker nothing passes through here. A worker handles bytes
  * of a hostile guest, so it is not believed either: its messages are checked
  * against a table, its answers have deadlines, and nonsense is its end.
+ *
+ * Under systemd all descriptors, and a record of what is whose (adopt.c), are
+ * in the service's store (store.c) before anybody depends on them, and workers
+ * are units of their own (units.c). So the end of a pvgpud, orderly or not, is
+ * no event for a vGPU: the next one is handed everything and goes on.
  */
 int main(int argc, char **argv)
 {
@@ -238,7 +328,13 @@ int main(int argc, char **argv)
 		status = EXIT_FAILURE;
 		goto out;
 	}
-	r = take_runtime_dir(&lock, options.runtime_dir);
+	r = store_open(&m.store);
+	if (r < 0) {
+		log_error("what systemd handed over: %s", strerror(-r));
+		status = EXIT_FAILURE;
+		goto out;
+	}
+	r = take_runtime_dir(&lock, options.runtime_dir, m.store);
 	if (r < 0) {
 		log_error("--runtime-dir: %s: %s", options.runtime_dir,
 			  r == -EWOULDBLOCK ? "another pvgpud runs there" :
@@ -282,6 +378,7 @@ int main(int argc, char **argv)
 out:
 	state_close(m.state);
 	placement_clear(&m.map);
+	store_free(m.store);
 	vgpu_types_clear(&m.types);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "admission.h"
+#include "adopt.h"
 #include "common/log.h"
 #include "state.h"
 
@@ -27,11 +28,19 @@ uint64_t manager_memory_used(const struct manager *m)
 	return used;
 }
 
+static void insert(struct manager *m, struct vgpu *vgpu)
+{
+	struct vgpu **at = &m->vgpus;
+
+	while (*at)
+		at = &(*at)->next;
+	*at = vgpu;
+}
+
 int manager_create(struct manager *m, const struct vgpu_spec *spec,
 		   struct vgpu **ret)
 {
 	uint32_t units = admission_units(spec->type);
-	struct vgpu **at = &m->vgpus;
 	struct vgpu *v;
 	int r;
 
@@ -43,9 +52,11 @@ int manager_create(struct manager *m, const struct vgpu_spec *spec,
 		placement_release(&m->map, spec->placement);
 		return r;
 	}
-	while (*at)
-		at = &(*at)->next;
-	*at = v;
+	insert(m, v);
+	/* Nobody may use a socket that a sudden death would take away. */
+	if (!m->adopting)
+		store_barrier(m->store);
+	manager_record(m);
 	*ret = v;
 	log_info("%s: there, type %s, placement %u, socket %s", v->name,
 		 v->type->name, v->placement, v->socket);
@@ -67,6 +78,7 @@ void manager_destroy(struct manager *m, struct vgpu *vgpu)
 	log_info("%s: gone", vgpu->name);
 	placement_release(&m->map, vgpu->placement);
 	vgpu_free(vgpu);
+	manager_record(m);
 }
 
 int manager_set_mode(struct manager *m, enum placement_mode mode)

@@ -19,6 +19,10 @@ struct state;
 struct manager {
 	sd_event *event;
 	const struct options *options;
+	struct store *store;
+	struct units *units;		/* NULL: workers are children */
+	bool adopting;			/* an earlier one's vGPUs */
+	bool control_given;		/* systemd's socket, owner and mode */
 	const char *runtime_dir;
 	const char *worker_program;
 	bool debug;

@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "manager.h"
 
@@ -25,6 +26,8 @@ static const char help[] =
 "  --config FILE       the configuration [/etc/pvgpu/pvgpud.conf, if there]\n"
 "  --worker PATH       the worker program [pvgpu-worker beside pvgpud, else\n"
 "                      /usr/libexec/pvgpu-worker]\n"
+"  --worker-unit UNIT  start workers as instances of this systemd unit, such as\n"
+"                      pvgpu-worker@.service, and not as children\n"
 "  --debug             log more\n"
 "  --help, --version\n"
 "\n"
@@ -40,8 +43,9 @@ static const char help[] =
 "                      vGPUs' [nobody]\n"
 "\n"
 "It stays in the foreground and prints one line when it is ready. SIGTERM and\n"
-"SIGINT end it, and with it the vGPUs' devices; SIGHUP makes it read the\n"
-"configuration and the types again.\n";
+"SIGINT end it, and with it the vGPUs' devices, except under systemd with a\n"
+"FileDescriptorStoreMax=: there they wait for the next pvgpud. SIGHUP makes it\n"
+"read the configuration and the types again.\n";
 
 static bool wrong(int *ret_status, const char *option, const char *given,
 		  const char *allowed)
@@ -54,14 +58,15 @@ static bool wrong(int *ret_status, const char *option, const char *given,
 
 bool options_read(struct options *o, int argc, char **argv, int *ret_status)
 {
-	enum { RUNTIME_DIR = 256, TYPES_DIR, STATE_DIR, CONFIG, WORKER, DEBUG,
-	       HELP, VERSION, KEYS };
+	enum { RUNTIME_DIR = 256, TYPES_DIR, STATE_DIR, CONFIG, WORKER,
+	       WORKER_UNIT, DEBUG, HELP, VERSION, KEYS };
 	struct option table[] = {
 		{ "runtime-dir", required_argument, NULL, RUNTIME_DIR },
 		{ "types-dir", required_argument, NULL, TYPES_DIR },
 		{ "state-dir", required_argument, NULL, STATE_DIR },
 		{ "config", required_argument, NULL, CONFIG },
 		{ "worker", required_argument, NULL, WORKER },
+		{ "worker-unit", required_argument, NULL, WORKER_UNIT },
 		{ "debug", no_argument, NULL, DEBUG },
 		{ "help", no_argument, NULL, HELP },
 		{ "version", no_argument, NULL, VERSION },
@@ -106,6 +111,14 @@ bool options_read(struct options *o, int argc, char **argv, int *ret_status)
 			break;
 		case WORKER:
 			o->worker = optarg;
+			break;
+		case WORKER_UNIT:
+			o->worker_unit = optarg;
+			if (strchr(optarg, '@') == optarg ||
+			    !strstr(optarg, "@.service"))
+				return wrong(ret_status, "--worker-unit",
+					     optarg, "a template such as "
+					     "pvgpu-worker@.service");
 			break;
 		case DEBUG:
 			o->debug = true;

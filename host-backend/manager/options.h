@@ -19,6 +19,7 @@ struct options {
 	const char *config;		/* NULL: CONFIG_FILE, if it is there */
 	const char *state_dir;		/* NULL: nothing is saved */
 	const char *keys[CONFIG_KEYS];	/* over the file's; NULL: not given */
+	const char *worker_unit;	/* NULL: workers are children */
 	bool debug;
 };
 

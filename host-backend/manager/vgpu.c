@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "adopt.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "listener.h"
@@ -75,6 +76,14 @@ static void worker_ready(void *userdata)
 
 	log_info("%s: worker (pid %d) is ready", v->name,
 		 (int)worker_pid(v->worker));
+	manager_record(v->manager);
+}
+
+static void worker_changed(void *userdata)
+{
+	struct vgpu *v = userdata;
+
+	manager_record(v->manager);
 }
 
 static void worker_gone(void *userdata, const char *why)
@@ -84,6 +93,7 @@ static void worker_gone(void *userdata, const char *why)
 
 	v->worker = NULL;
 	v->worker_of_past = false;
+	manager_record(v->manager);
 	if (!broker_session(v->broker)) {
 		log_debug("%s: worker ended: %s", v->name, why);
 		return;
@@ -99,13 +109,17 @@ static void worker_gone(void *userdata, const char *why)
 static const struct worker_ops worker_ops = {
 	.ready = worker_ready,
 	.gone = worker_gone,
+	.changed = worker_changed,
 };
 
-static void start_worker(struct vgpu *v)
+static struct worker_setup worker_setup(struct vgpu *v)
 {
 	struct manager *m = v->manager;
-	struct worker_setup setup = {
+
+	return (struct worker_setup){
 		.event = m->event,
+		.store = m->store,
+		.units = m->units,
 		.program = m->worker_program,
 		.debug = m->debug,
 		.name = v->name,
@@ -115,6 +129,11 @@ static void start_worker(struct vgpu *v)
 		.ops = &worker_ops,
 		.userdata = v,
 	};
+}
+
+static void start_worker(struct vgpu *v)
+{
+	struct worker_setup setup = worker_setup(v);
 	int r;
 
 	if (!setup.session)
@@ -122,7 +141,8 @@ static void start_worker(struct vgpu *v)
 	v->started = now(v);
 	r = worker_start(&v->worker, &setup);
 	if (r < 0) {
-		log_error("%s: no worker: %s: %s", v->name, m->worker_program,
+		log_error("%s: no worker: %s: %s", v->name,
+			  setup.units ? "its unit" : setup.program,
 			  strerror(-r));
 		replace_worker(v);
 	}
@@ -134,6 +154,7 @@ static void qemu_connected(void *userdata)
 
 	v->deaths = 0;
 	v->replaced = 0;
+	manager_record(v->manager);
 	/* The last QEMU's worker is still dying: worker_gone() goes on. */
 	if (!v->worker)
 		start_worker(v);
@@ -148,9 +169,18 @@ static void qemu_disconnected(void *userdata)
 		v->worker_of_past = true;
 		worker_kill(v->worker, "its QEMU is gone");
 	}
+	manager_record(v->manager);
+}
+
+static void broker_changed(void *userdata)
+{
+	struct vgpu *v = userdata;
+
+	manager_record(v->manager);
 }
 
 static const struct broker_ops broker_ops = {
+	.changed = broker_changed,
 	.connected = qemu_connected,
 	.disconnected = qemu_disconnected,
 };
@@ -207,7 +237,7 @@ int vgpu_new(struct vgpu **ret, struct manager *manager,
 	}
 	if (!r)
 		r = broker_new(&v->broker, manager->event, v->name, v->socket,
-			       &v->limits, &broker_ops, v);
+			       &v->limits, manager->store, &broker_ops, v);
 	if (!r)
 		r = socket_share(v->socket, manager->config.vgpu_socket_group);
 	if (r < 0) {
@@ -216,6 +246,36 @@ int vgpu_new(struct vgpu **ret, struct manager *manager,
 	}
 	*ret = v;
 	return 0;
+}
+
+void vgpu_take_over(struct vgpu *v, const struct vgpu_past *past)
+{
+	struct worker_setup setup;
+	int r;
+
+	v->deaths = past->deaths;
+	v->replaced = past->replaced;
+	v->started = now(v);
+	broker_adopt(v->broker, past->stage, past->qemu_pid);
+	setup = worker_setup(v);
+	/* It may be another QEMU's than the one that is there now. */
+	v->worker_of_past = past->worker_of_past || !setup.session ||
+			    past->stage == BROKER_ALONE;
+	if (v->worker_of_past)
+		setup.session = NULL;
+	r = worker_adopt(&v->worker, &setup, &past->worker);
+	if (r < 0) {
+		v->worker_of_past = false;
+		if (r != -ENOENT)
+			log_error("%s: worker (pid %d) cannot be taken over: "
+				  "%s", v->name, (int)past->worker.pid,
+				  strerror(-r));
+		if (broker_session(v->broker))
+			start_worker(v);
+	} else if (setup.session) {
+		log_info("%s: worker (pid %d) is still there", v->name,
+			 (int)worker_pid(v->worker));
+	}
 }
 
 void vgpu_free(struct vgpu *v)
@@ -241,6 +301,7 @@ int vgpu_set_head(struct vgpu *v, uint32_t head,
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
 		return r;
 	v->heads[head] = *setting;
+	manager_record(v->manager);
 	return 0;
 }
 

@@ -45,6 +45,16 @@ struct vgpu {
 	sd_event_source *restart;
 };
 
+/* What is known of one that an earlier pvgpud served. */
+struct vgpu_past {
+	enum broker_stage stage;
+	pid_t qemu_pid;
+	struct worker_kept worker;
+	bool worker_of_past;
+	unsigned int deaths;
+	unsigned int replaced;
+};
+
 bool vgpu_name_is_valid(const char *name);
 
 /* What makes a vGPU, new or one of before. */
@@ -59,6 +69,9 @@ struct vgpu_spec {
 /* -ENAMETOOLONG: the socket's path would not fit an address. */
 int vgpu_new(struct vgpu **ret, struct manager *manager,
 	     const struct vgpu_spec *spec);
+/* Makes it the one that an earlier pvgpud served: the QEMU and the worker that
+ * the store has for it are its own from now on, or end. */
+void vgpu_take_over(struct vgpu *vgpu, const struct vgpu_past *past);
 /* Kills and reaps the worker, drops QEMU, removes the socket. Accepts NULL. */
 void vgpu_free(struct vgpu *vgpu);
 

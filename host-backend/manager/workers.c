@@ -3,11 +3,12 @@
 #include "workers.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,9 +16,13 @@
 #include "common/fdpass.h"
 #include "common/log.h"
 #include "common/util.h"
+#include "spawn.h"
 
 #define READY_USEC	(60 * 1000000ull)	/* from start to READY */
+#define COME_USEC	(30 * 1000000ull)	/* from its unit's start */
 #define LINGER_USEC	200000ull		/* from its socket's end */
+#define EXIT_MS		1000			/* the same, when we wait */
+#define KILL_MS		5000			/* from SIGKILL */
 #define QUERY_USEC	(2 * 1000000ull)
 #define SCREENSHOT_USEC	(20 * 1000000ull)
 
@@ -26,14 +31,22 @@
 
 struct worker {
 	sd_event *event;
+	struct store *store;
+	struct units *units;		/* NULL: no unit of its own */
 	char name[64];
 	struct vgpu_limits limits;
+	const struct broker_session *session;	/* until it is told */
+	const struct head_setting *heads;	/* likewise */
 	const struct worker_ops *ops;
 	void *userdata;
 
-	pid_t pid;
+	pid_t pid;			/* 0: not there yet, or dead */
 	int pidfd;
 	int socket;
+	bool child;			/* ours to reap */
+	bool awaited;			/* its unit has not connected so far */
+	bool adopted;			/* an earlier pvgpud asked it things */
+	bool told;			/* INIT is sent */
 	sd_event_source *death;
 	sd_event_source *messages;
 	sd_event_source *deadline;	/* it is killed then, for: */
@@ -86,7 +99,7 @@ static int request_late(sd_event_source *source, uint64_t usec,
 	return 0;
 }
 
-int worker_ask(struct worker *w, enum worker_op op, uint32_t head,
+static int ask(struct worker *w, enum worker_op op, uint32_t head,
 	       worker_answer *answer, void *userdata,
 	       struct worker_request **ret)
 {
@@ -94,8 +107,6 @@ int worker_ask(struct worker *w, enum worker_op op, uint32_t head,
 	struct worker_request *request;
 	int r;
 
-	if (!worker_is_ready(w))
-		return -EAGAIN;
 	request = calloc(1, sizeof(*request));
 	if (!request)
 		return -ENOMEM;
@@ -127,13 +138,39 @@ int worker_ask(struct worker *w, enum worker_op op, uint32_t head,
 	return 0;
 }
 
+int worker_ask(struct worker *w, enum worker_op op, uint32_t head,
+	       worker_answer *answer, void *userdata,
+	       struct worker_request **ret)
+{
+	if (!worker_is_ready(w))
+		return -EAGAIN;
+	return ask(w, op, head, answer, userdata, ret);
+}
+
+/* The answer to a question that was asked only to be answered. */
+static void forget(void *userdata, int error,
+		   const union worker_message *message, int fd)
+{
+	(void)userdata;
+	(void)error;
+	(void)message;
+	close_fd(fd);
+}
+
 /* -------------------------------------------------------------- messages */
 
 static void close_socket(struct worker *w)
 {
 	w->messages = sd_event_source_disable_unref(w->messages);
+	if (w->socket < 0)
+		return;
+	/* The store's copy keeps it open for a moment. */
+	shutdown(w->socket, SHUT_RDWR);
+	store_remove(w->store, w->name, "worker");
 	w->socket = close_fd(w->socket);
 }
+
+static int never_came(sd_event_source *source, void *userdata);
 
 void worker_kill(struct worker *w, const char *why)
 {
@@ -141,7 +178,13 @@ void worker_kill(struct worker *w, const char *why)
 		return;
 	snprintf(w->why, sizeof(w->why), "%s", why);
 	close_socket(w);
-	pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
+	w->awaited = false;
+	if (w->units)
+		units_kill(w->units, w->name);
+	if (w->pidfd >= 0)
+		pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
+	else if (sd_event_add_defer(w->event, &w->death, never_came, w) < 0)
+		log_error("%s: out of memory", w->name);
 }
 
 static int deadline_passed(sd_event_source *source, uint64_t usec,
@@ -192,6 +235,13 @@ static void query_tidy(struct worker_query_done *done)
 	done->os_name[sizeof(done->os_name) - 1] = '\0';
 }
 
+static void is_ready(struct worker *w)
+{
+	w->ready = true;
+	w->deadline = sd_event_source_disable_unref(w->deadline);
+	w->ops->ready(w->userdata);
+}
+
 /* Takes over fd. False if it is nothing that this worker may say now. */
 static bool handle_message(struct worker *w, union worker_message *message,
 			   int fd)
@@ -199,13 +249,15 @@ static bool handle_message(struct worker *w, union worker_message *message,
 	cleanup_fd int passed = fd;
 	struct worker_request *request;
 
+	/* Its READY may have gone to an earlier pvgpud that had no time to
+	 * write that down; an answer says as much. */
+	if (w->adopted && !w->ready && message->header.op == WORKER_QUERY_DONE)
+		is_ready(w);
 	switch (message->header.op) {
 	case WORKER_READY:
 		if (w->ready)
-			return false;
-		w->ready = true;
-		w->deadline = sd_event_source_disable_unref(w->deadline);
-		w->ops->ready(w->userdata);
+			return w->adopted;
+		is_ready(w);
 		return true;
 	case WORKER_SCREENSHOT_DONE:
 		if (!screenshot_makes_sense(w, &message->screenshot_done,
@@ -218,8 +270,8 @@ static bool handle_message(struct worker *w, union worker_message *message,
 	default:
 		return false;
 	}
-	if (!w->ready || !message->header.cookie ||
-	    message->header.cookie > w->last_cookie)
+	if (!w->ready || (!w->adopted && (!message->header.cookie ||
+	    message->header.cookie > w->last_cookie)))
 		return false;
 	for (request = w->requests; request; request = request->next)
 		if (request->cookie == message->header.cookie)
@@ -293,10 +345,36 @@ static void worker_release(struct worker *w)
 	w->ready = false;
 	w->deadline = sd_event_source_disable_unref(w->deadline);
 	w->death = sd_event_source_disable_unref(w->death);
+	if (w->pidfd >= 0)
+		store_remove(w->store, w->name, "pidfd");
 	w->pidfd = close_fd(w->pidfd);
 	while (w->requests)
 		request_finish(w->requests, -ECONNRESET, NULL, -1);
 	free(w);
+}
+
+/* A worker that is gone before it was there. */
+static int never_came(sd_event_source *source, void *userdata)
+{
+	struct worker *w = userdata;
+
+	(void)source;
+	w->ops->gone(w->userdata, w->why);
+	worker_release(w);
+	return 0;
+}
+
+/* One that is not our child: its parent knows how it died. */
+static int died(struct worker *w)
+{
+	const char *why = w->why[0] ? w->why :
+		w->units ? "the journal of its unit says how" :
+			   "it was not this pvgpud's child";
+
+	w->pid = 0;
+	w->ops->gone(w->userdata, why);
+	worker_release(w);
+	return 0;
 }
 
 static int reap(sd_event_source *source, int fd, uint32_t events,
@@ -308,6 +386,8 @@ static int reap(sd_event_source *source, int fd, uint32_t events,
 
 	(void)source;
 	(void)events;
+	if (!w->child)
+		return died(w);
 	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0) {
 		log_error("%s: waitid: %s", w->name, strerror(errno));
 		info.si_code = CLD_EXITED;
@@ -318,81 +398,6 @@ static int reap(sd_event_source *source, int fd, uint32_t events,
 	w->ops->gone(w->userdata, describe_death(why, &info, w->why));
 	worker_release(w);
 	return 0;
-}
-
-/* What a worker's environment may hold: how our lines are read and, for
- * sanitizers, where their findings go. */
-static char **clean_environment(bool debug)
-{
-	static const char *const kept[] = {
-		"JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-		"LSAN_OPTIONS",
-	};
-	char **environment;
-	size_t used = 0;
-
-	environment = calloc(ARRAY_SIZE(kept) + 2, sizeof(*environment));
-	if (!environment)
-		return NULL;
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-		const char *value = getenv(kept[i]);
-
-		if (value && asprintf(&environment[used++], "%s=%s", kept[i],
-				      value) < 0)
-			environment[--used] = NULL;
-	}
-	if (debug)
-		environment[used] = strdup("PVGPU_DEBUG=1");
-	return environment;
-}
-
-static void free_strings(char ***strings)
-{
-	for (char **s = *strings; s && *s; s++)
-		free(*s);
-	free(*strings);
-}
-
-static int spawn(pid_t *ret, const char *program, bool debug, int socket)
-{
-	cleanup(free_strings) char **environment = clean_environment(debug);
-	char *const arguments[] = { (char *)"pvgpu-worker", NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int r;
-
-	if (!environment)
-		return -ENOMEM;
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO,
-					     "/dev/null", O_RDONLY, 0);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO,
-						     STDOUT_FILENO);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&actions, socket,
-						     WORKER_LINK_FD);
-	if (!r)
-		r = posix_spawn_file_actions_addclosefrom_np(&actions,
-			WORKER_LINK_FD + 1);
-	if (!r)
-		r = posix_spawnattr_setflags(&attributes,
-			POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-			POSIX_SPAWN_SETPGROUP);
-	if (!r)
-		r = posix_spawnattr_setsigmask(&attributes, &none);
-	if (!r)
-		r = posix_spawnattr_setsigdefault(&attributes, &all);
-	if (!r)
-		r = posix_spawn(ret, program, &actions, &attributes, arguments,
-				environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
 }
 
 int worker_set_head(struct worker *w, uint32_t head,
@@ -412,6 +417,7 @@ static int send_init(struct worker *w, const struct broker_session *session,
 	struct worker_init init = {
 		.header.op = WORKER_INIT,
 		.version = WORKER_LINK_VERSION,
+		.flags = store_keeps(w->store) ? WORKER_INIT_OUTLIVES : 0,
 		.limits = w->limits,
 	};
 	int fds[WORKER_INIT_FDS], r;
@@ -432,68 +438,212 @@ static int send_init(struct worker *w, const struct broker_session *session,
 	return r;
 }
 
-int worker_start(struct worker **ret, const struct worker_setup *setup)
+static int watch(struct worker *w)
 {
-	int pair[2] = { -1, -1 };
-	cleanup_fd int theirs = -1;
-	struct worker *w;
-	int r;
+	int r = sd_event_add_io(w->event, &w->death, w->pidfd, EPOLLIN, reap,
+				w);
 
-	w = calloc(1, sizeof(*w));
+	if (r >= 0 && w->socket >= 0)
+		r = sd_event_add_io(w->event, &w->messages, w->socket, EPOLLIN,
+				    socket_event, w);
+	return r;
+}
+
+/* The process is there and its socket too: they are kept, and it is told. */
+static int tell(struct worker *w)
+{
+	int r = watch(w);
+
+	if (r < 0)
+		return r;
+	r = set_deadline(w, READY_USEC, "it was not ready in time");
+	if (r < 0)
+		return r;
+	store_add(w->store, w->name, "worker", w->socket);
+	store_add(w->store, w->name, "pidfd", w->pidfd);
+	store_barrier(w->store);
+	w->ops->changed(w->userdata);
+	r = send_init(w, w->session, w->heads);
+	if (r < 0)
+		return r;
+	w->told = true;
+	w->ops->changed(w->userdata);
+	return 0;
+}
+
+static struct worker *make(const struct worker_setup *setup)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
 	if (!w)
-		return -ENOMEM;
+		return NULL;
 	w->event = setup->event;
+	w->store = setup->store;
+	w->units = setup->units;
 	w->limits = *setup->limits;
+	w->session = setup->session;
+	w->heads = setup->heads;
 	w->ops = setup->ops;
 	w->userdata = setup->userdata;
 	w->pidfd = -1;
+	w->socket = -1;
 	snprintf(w->name, sizeof(w->name), "%s", setup->name);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		r = -errno;
-		free(w);
-		return r;
-	}
+	return w;
+}
+
+static int start_child(struct worker *w, const struct worker_setup *setup)
+{
+	cleanup_fd int theirs = -1;
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
 	w->socket = pair[0];
 	theirs = pair[1];
-	if (fcntl(w->socket, F_SETFL, O_NONBLOCK) < 0) {
-		r = -errno;
-		goto fail;
-	}
-	r = spawn(&w->pid, setup->program, setup->debug, theirs);
+	if (fcntl(w->socket, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r = spawn_worker(&w->pid, setup->program, setup->debug, theirs);
 	if (r < 0) {
 		w->pid = 0;
-		goto fail;
+		return r;
 	}
+	w->child = true;
 	w->pidfd = pidfd_open(w->pid, 0);
-	if (w->pidfd < 0) {
-		r = -errno;
-		goto fail;
-	}
-	r = sd_event_add_io(w->event, &w->death, w->pidfd, EPOLLIN, reap, w);
-	if (r < 0)
-		goto fail;
-	r = sd_event_add_io(w->event, &w->messages, w->socket, EPOLLIN,
-			    socket_event, w);
-	if (r < 0)
-		goto fail;
-	r = set_deadline(w, READY_USEC, "it was not ready in time");
-	if (r < 0)
-		goto fail;
-	r = send_init(w, setup->session, setup->heads);
-	if (r < 0)
-		goto fail;
+	return w->pidfd < 0 ? -errno : tell(w);
+}
+
+/* `changed` is called from in here: *ret is set before, so that it sees the
+ * worker, and NULL again on failure. */
+int worker_start(struct worker **ret, const struct worker_setup *setup)
+{
+	struct worker *w = make(setup);
+	int r;
+
+	if (!w)
+		return -ENOMEM;
 	*ret = w;
+	if (w->units) {
+		w->awaited = true;
+		r = set_deadline(w, COME_USEC, "its unit did not start it in "
+					       "time");
+		if (r >= 0)
+			r = units_start(w->units, w->name, &w->limits);
+	} else {
+		r = start_child(w, setup);
+	}
+	if (r < 0) {
+		*ret = NULL;
+		worker_free(w);
+		return r;
+	}
 	return 0;
-fail:
-	worker_free(w);
-	return r;
+}
+
+bool worker_connected(struct worker *w, int socket, int pidfd, pid_t pid)
+{
+	int r;
+
+	if (!w->awaited) {
+		close_fd(socket);
+		close_fd(pidfd);
+		return false;
+	}
+	w->awaited = false;
+	w->socket = socket;
+	w->pidfd = pidfd;
+	w->pid = pid;
+	r = tell(w);
+	if (r < 0) {
+		log_error("%s: worker (pid %d): %s", w->name, (int)pid,
+			  strerror(-r));
+		worker_kill(w, "it could not be told");
+	}
+	return true;
+}
+
+int worker_adopt(struct worker **ret, const struct worker_setup *setup,
+		 const struct worker_kept *kept)
+{
+	struct worker_request *request;
+	struct worker *w;
+	int r;
+
+	if (!store_has(setup->store, setup->name, "pidfd"))
+		return -ENOENT;
+	w = make(setup);
+	if (!w)
+		return -ENOMEM;
+	w->pidfd = store_claim(w->store, w->name, "pidfd");
+	w->socket = store_claim(w->store, w->name, "worker");
+	w->pid = kept->pid;
+	w->told = kept->told;
+	w->ready = kept->ready;
+	w->adopted = true;
+	/* Late answers to the last pvgpud's questions must not fit ours. */
+	if (getrandom(&w->last_cookie, sizeof(w->last_cookie), 0) < 0)
+		w->last_cookie = (uint32_t)kept->pid << 12;
+	w->last_cookie &= 0x7fffffff;
+	r = watch(w);
+	if (r >= 0 && !w->ready)
+		r = set_deadline(w, READY_USEC, "it was not ready in time");
+	if (r < 0) {
+		worker_free(w);
+		return r;
+	}
+	*ret = w;
+	if (!setup->session)
+		worker_kill(w, "its QEMU is gone");
+	else if (w->socket < 0)
+		worker_kill(w, "its socket was not kept");
+	else if (!w->told)
+		worker_kill(w, "an earlier pvgpud did not finish its start");
+	else if (!w->ready)
+		ask(w, WORKER_QUERY, 0, forget, NULL, &request);
+	return 0;
+}
+
+struct worker_kept worker_kept(const struct worker *w)
+{
+	return (struct worker_kept){
+		.pid = w->pid, .told = w->told, .ready = w->ready,
+	};
+}
+
+static bool dies_within(const struct worker *w, int ms)
+{
+	struct pollfd poll_fd = { .fd = w->pidfd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, ms) > 0;
+}
+
+/* One that is not our child ends when its socket does, or is made to. */
+static void end_stranger(struct worker *w)
+{
+	if (w->units && w->pidfd < 0) {
+		units_kill(w->units, w->name);
+		return;
+	}
+	if (w->pidfd < 0)
+		return;
+	close_socket(w);
+	if (dies_within(w, w->units ? EXIT_MS : 0))
+		return;
+	if (w->units)
+		units_kill(w->units, w->name);
+	else
+		pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0);
+	if (!dies_within(w, KILL_MS))
+		log_error("%s: worker (pid %d) does not die", w->name,
+			  (int)w->pid);
 }
 
 void worker_free(struct worker *w)
 {
 	if (!w)
 		return;
-	if (w->pid) {
+	if (!w->child) {
+		end_stranger(w);
+	} else if (w->pid) {
 		/* Not reaped yet, so the number is still this process's. */
 		kill(w->pid, SIGKILL);
 		while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
@@ -514,5 +664,5 @@ bool worker_is_ready(const struct worker *w)
 
 bool worker_is_dying(const struct worker *w)
 {
-	return w->socket < 0;
+	return w->socket < 0 && !w->awaited;
 }

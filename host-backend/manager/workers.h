@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One pvgpu-worker process: started with a clean environment and its socket on
- * descriptor 3, given its window, asked questions that time out, killed and
+ * One pvgpu-worker process: started as a child with a clean environment and
+ * its socket on descriptor 3, or as an instance of a systemd unit that connects
+ * to us; or taken over from an earlier pvgpud. It is given its window, asked questions that time out, killed and
  * reaped. Every message from it is checked by worker_link's table and against
  * what it may say now; one that talks nonsense is killed.
  */
@@ -15,6 +16,8 @@
 #include "broker.h"
 #include "common/worker_link.h"
 #include "head_setting.h"
+#include "store.h"
+#include "units.h"
 
 #define WORKER_WHY_MAX 160
 
@@ -24,6 +27,15 @@ struct worker_ops {
 	/* The process is reaped; the worker object is freed after this. `why`
 	 * is for people. */
 	void (*gone)(void *userdata, const char *why);
+	/* worker_kept() is another one; see broker_ops.changed. */
+	void (*changed)(void *userdata);
+};
+
+/* What the next pvgpud must know to take a worker over. */
+struct worker_kept {
+	pid_t pid;
+	bool told;			/* INIT is sent */
+	bool ready;
 };
 
 struct worker;
@@ -37,6 +49,8 @@ typedef void worker_answer(void *userdata, int error,
 
 struct worker_setup {
 	sd_event *event;
+	struct store *store;
+	struct units *units;		/* NULL: a child that runs `program` */
 	const char *program;
 	bool debug;
 	const char *name;		/* of the vGPU */
@@ -49,6 +63,16 @@ struct worker_setup {
 
 /* Starts the process and sends INIT and the heads. Returns 0 or -errno. */
 int worker_start(struct worker **ret, const struct worker_setup *setup);
+
+/* Takes over a worker whose descriptors are in the store. 0, -ENOENT if there
+ * is none, or -errno. `session` may be NULL: then it is killed. */
+int worker_adopt(struct worker **ret, const struct worker_setup *setup,
+		 const struct worker_kept *kept);
+struct worker_kept worker_kept(const struct worker *worker);
+
+/* The process `pid` of this worker's unit is connected by `socket`; both
+ * descriptors are taken over. False if this worker waits for none. */
+bool worker_connected(struct worker *worker, int socket, int pidfd, pid_t pid);
 
 /* SIGKILL; `gone` follows from the event loop once it is reaped. */
 void worker_kill(struct worker *worker, const char *why);

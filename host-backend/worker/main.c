@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* pvgpu-worker: command line, start-up and loop. */
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "link.h"
 #include "sandbox.h"
@@ -11,12 +13,33 @@
 #define MEMORY_MARGIN (512ull << 20)
 
 static const char usage[] =
-	"Usage: pvgpu-worker [--debug]\n"
+	"Usage: pvgpu-worker [--debug] [--connect SOCKET]\n"
 	"       pvgpu-worker --self-test\n"
 	"\n"
-	"Serves one vGPU. Started by pvgpud with a socket on descriptor 3; not\n"
-	"for the command line, but for --self-test, which shuts the sandbox and\n"
-	"shows that it holds (TAP on standard output).\n";
+	"Serves one vGPU. Started by pvgpud with a socket on descriptor 3, or by\n"
+	"systemd as an instance of pvgpu-worker@.service, to connect to pvgpud's\n"
+	"SOCKET; not for the command line, but for --self-test, which shuts the\n"
+	"sandbox and shows that it holds (TAP on standard output).\n";
+
+/* Makes WORKER_LINK_FD a connection to the manager. */
+static int connect_link(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_fd int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address,
+			      sizeof(address)) < 0)
+		return -errno;
+	if (fd == WORKER_LINK_FD)
+		take_fd(&fd);
+	else if (dup2(fd, WORKER_LINK_FD) < 0)
+		return -errno;
+	return 0;
+}
 
 static int serve(struct worker *w)
 {
@@ -51,7 +74,7 @@ static int serve(struct worker *w)
 	}
 	picture = (uint64_t)w->limits.max_width * w->limits.max_height * 4;
 	ret = sandbox_enter(keep, kept, MEMORY_MARGIN + picture, picture,
-			    &shut);
+			    init.flags & WORKER_INIT_OUTLIVES, &shut);
 	if (ret) {
 		log_error("cannot shut the sandbox: %s", strerror(-ret));
 		return ret;
@@ -85,13 +108,19 @@ static int serve(struct worker *w)
  */
 int main(int argc, char **argv)
 {
+	const char *socket_path = NULL;
 	static struct worker w;
+	int ret;
 
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--self-test"))
 			return sandbox_self_test() ? 1 : 0;
 		if (!strcmp(argv[i], "--debug")) {
 			log_set_level(LEVEL_DEBUG);
+			continue;
+		}
+		if (!strcmp(argv[i], "--connect") && argv[i + 1]) {
+			socket_path = argv[++i];
 			continue;
 		}
 		if (!strcmp(argv[i], "--help")) {
@@ -103,6 +132,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_set_prefix("pvgpu-worker");
+	ret = socket_path ? connect_link(socket_path) : 0;
+	if (ret) {
+		log_error("--connect: %s: %s", socket_path, strerror(-ret));
+		return 1;
+	}
 	/* The link is all that ends it in order. What is left the kernel puts
 	 * away, and what would run at exit may need what is shut by now. */
 	_exit(serve(&w) == -EPIPE ? 0 : 1);

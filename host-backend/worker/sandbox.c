@@ -228,7 +228,8 @@ static int filter_calls(void)
 }
 
 int sandbox_enter(const int *keep, size_t count, uint64_t memory,
-		  uint64_t picture, struct sandbox_report *ret_report)
+		  uint64_t picture, bool outlive,
+		  struct sandbox_report *ret_report)
 {
 	struct sandbox_report report = { 0 };
 	uint64_t mapped = mapped_now();
@@ -249,11 +250,11 @@ int sandbox_enter(const int *keep, size_t count, uint64_t memory,
 		return ret;
 	/* After the last change of user, which forgets it; and a parent that
 	 * died before is noticed here. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) ||
+	if (prctl(PR_SET_PDEATHSIG, outlive ? 0 : SIGKILL) ||
 	    prctl(PR_SET_DUMPABLE, 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	if (getppid() != parent)
+	if (!outlive && getppid() != parent)
 		return -ESRCH;
 	ret = filter_calls();
 	if (ret)

@@ -23,11 +23,12 @@ struct sandbox_report {
  * Keeps standard error and the descriptors in keep[] and closes the rest.
  * memory is what the process may map more than it has now, bytes; picture the
  * largest file that it may make. Always: no new privileges, no capability, no
- * other process or file to be had, a short list of system calls, death with
- * the parent. 0 or -errno, and the process is then fit for nothing.
+ * other process or file to be had, a short list of system calls; and death
+ * with the parent, unless it may outlive it. 0 or -errno, and the process is then fit for nothing.
  */
 int sandbox_enter(const int *keep, size_t count, uint64_t memory,
-		  uint64_t picture, struct sandbox_report *ret_report);
+		  uint64_t picture, bool outlive,
+		  struct sandbox_report *ret_report);
 
 /* Proves it by trying, in a child for each attempt; TAP on standard output.
  * Returns 0 if every attempt was refused. */

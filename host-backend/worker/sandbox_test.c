@@ -113,7 +113,7 @@ static _Noreturn void child(const struct attempt *a, int report)
 	struct sandbox_report shut;
 
 	dup2(zero, 100);
-	if (sandbox_enter(keep, 1, 64 << 20, 1 << 20, &shut))
+	if (sandbox_enter(keep, 1, 64 << 20, 1 << 20, false, &shut))
 		_exit(COULD_NOT_ENTER);
 	/* From here on write() and _exit() are allowed, and little else. */
 	if (write(report, &shut, sizeof(shut)) != sizeof(shut))

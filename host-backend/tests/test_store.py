@@ -1,0 +1,407 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""pvgpud's restarts: a service manager that is nothing but the notify socket
+and the file-descriptor store of sd_notify(3) and sd_listen_fds(3), and a pvgpud
+under it that is told to end, is killed, and finds on its return that workers
+and QEMUs have gone or come."""
+
+import fcntl
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from manager_support import *
+
+SESSION = {"window", "state", "qemu"} | {f"doorbell{i}" for i in range(4)} | \
+          {f"interrupt{i}" for i in range(4)}
+WORKER = {"worker", "pidfd"}
+
+
+class Systemd:
+    """The service manager; a context manager that ends what it started."""
+
+    def __init__(self, types="host-backend/types"):
+        self.directory = tempfile.mkdtemp(prefix="pvgpu-")
+        self.control = self.directory + "/run/control"
+        self.log_path = self.directory + "/log"
+        self.types = types
+        os.mkdir(self.directory + "/run")
+        self.store = {}
+        self.ready = threading.Event()
+        self.watchdogs = 0
+        self.lock = threading.Lock()
+        self.pid = None
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.directory + "/notify")
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.socket, 65536, 64)
+            except OSError:
+                return
+            if not data:
+                return
+            fields = dict(line.split("=", 1)
+                          for line in data.decode().splitlines())
+            with self.lock:
+                name = fields.get("FDNAME", "stored")
+                if "FDSTORE" in fields:
+                    for fd in fds:
+                        # High numbers, out of the way of what is handed on.
+                        self.store.setdefault(name, []).append(
+                            fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 400))
+                if "FDSTOREREMOVE" in fields:
+                    for fd in self.store.pop(name, []):
+                        os.close(fd)
+                self.watchdogs += "WATCHDOG" in fields
+            for fd in fds:      # BARRIER: its closing is the answer
+                os.close(fd)
+            if "READY" in fields:
+                self.ready.set()
+
+    def start(self, types=None):
+        with self.lock:
+            kept = [(name, fd) for name, fds in self.store.items()
+                    for fd in fds]
+        environment = dict(os.environ, NOTIFY_SOCKET=self.directory + "/notify",
+                           WATCHDOG_USEC="1000000")
+        if kept:
+            environment |= {"LISTEN_FDS": str(len(kept)),
+                            "LISTEN_FDNAMES": ":".join(n for n, _ in kept)}
+        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        actions = [(os.POSIX_SPAWN_DUP2, log, 1),
+                   (os.POSIX_SPAWN_DUP2, log, 2)]
+        actions += [(os.POSIX_SPAWN_DUP2, fd, 3 + number)
+                    for number, (_, fd) in enumerate(kept)]
+        check(len(kept) < 390, "a store that grows")
+        self.ready.clear()
+        self.pid = os.posix_spawn(
+            "/bin/sh", ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh",
+                        ASAN_BIN + "/pvgpud", "--runtime-dir",
+                        self.directory + "/run", "--types-dir",
+                        types or self.types, "--worker", FAKE_WORKER],
+            environment, file_actions=actions)
+        os.close(log)
+        if not self.ready.wait(20):
+            raise AssertionError("pvgpud is not ready:\n" + self.log())
+        return self
+
+    def end(self, number):
+        """Ends pvgpud by a signal; what waitpid() says."""
+        pid, self.pid = self.pid, None
+        os.kill(pid, number)
+        return os.waitpid(pid, 0)[1]
+
+    def restart(self, number=signal.SIGKILL):
+        status = self.end(number)
+        check(status == (9 if number == signal.SIGKILL else 0),
+              f"pvgpud ended with {status}:\n{self.log()}")
+        return self.start()
+
+    def kept(self, name=None):
+        """Names in the store; of one vGPU, without its name."""
+        with self.lock:
+            check(all(len(fds) == 1 for fds in self.store.values()),
+                  f"twice in the store: {self.store}")
+            if name is None:
+                return set(self.store)
+            return {n.partition(".")[2] for n in self.store
+                    if n.startswith(name + ".")}
+
+    def drop_store(self):
+        with self.lock:
+            for fds in self.store.values():
+                for fd in fds:
+                    os.close(fd)
+            self.store.clear()
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def call(self, method, **parameters):
+        with Client(self) as client:
+            return client.call(method, **parameters)
+
+    def vgpu(self, name):
+        return self.call("Show", name=name)["vgpu"]
+
+    def running(self, name):
+        def ready():
+            vgpu = self.vgpu(name)
+            return vgpu if vgpu["state"] == "running" else None
+        return wait_until(ready, f"{name} is running")
+
+    def path(self, name):
+        return f"{self.directory}/run/{name}.sock"
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *rest):
+        if self.pid:
+            self.end(signal.SIGTERM)
+        self.drop_store()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        log = self.log()
+        shutil.rmtree(self.directory)
+        if kind:
+            for line in log.splitlines()[-60:]:
+                print("# " + line)
+        else:
+            check("Sanitizer" not in log and "runtime error" not in log, log)
+        return False
+
+
+def frames(systemd, name):
+    """How many questions the worker has answered; asking counts."""
+    return systemd.call("Show", name=name)["heads"][0]["frames"]
+
+
+def dead(pid):
+    """A zombie of whoever adopts orphans here counts as dead."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+# -------------------------------------------------------------------- tests
+
+def everything_is_stored_by_name_and_removed_by_name():
+    with Systemd() as systemd:
+        check(systemd.kept() == {"record"}, f"at first: {systemd.kept()}")
+        systemd.call("Create", name="a", type="PV24-2Q")
+        check(systemd.kept("a") == {"listener"}, f"{systemd.kept()}")
+        qemu = Qemu(systemd.path("a"))
+        # Before the handshake, so no waiting here.
+        check(systemd.kept("a") >= SESSION, f"{systemd.kept('a')}")
+        systemd.running("a")
+        check(systemd.kept("a") == {"listener"} | SESSION | WORKER,
+              f"{systemd.kept('a')}")
+        qemu.close()
+        wait_until(lambda: systemd.kept("a") == {"listener"},
+                   "the session is removed")
+        systemd.call("Destroy", name="a")
+        check(systemd.kept() == {"record"}, f"at last: {systemd.kept()}")
+
+
+def nothing_is_lost_over_restarts_and_kills():
+    with Systemd() as systemd:
+        for name in ("a", "b", "idle"):
+            systemd.call("Create", name=name, type="PV24-1Q")
+        qemus = {name: Qemu(systemd.path(name)) for name in ("a", "b")}
+        before = {name: systemd.running(name) for name in qemus}
+        before["idle"] = systemd.vgpu("idle")
+        kept = systemd.kept()
+        asked = frames(systemd, "a")
+        for round in range(10):
+            systemd.restart(signal.SIGKILL if round % 2 else signal.SIGTERM)
+            for name, vgpu in before.items():
+                now = systemd.vgpu(name)
+                check(now == vgpu, f"round {round}: {now}, was {vgpu}")
+            check(systemd.kept() == kept,
+                  f"round {round}: {systemd.kept() ^ kept}")
+            now = frames(systemd, "a")
+            check(now > asked, "it is the same worker that answers")
+            asked = now
+        # One worker each since the beginning; the guests saw nothing.
+        for qemu in qemus.values():
+            check(qemu.wait_vector() == 1, "more than one worker")
+            qemu.close()
+        wait_until(lambda: systemd.kept() ==
+                   {"record", "a.listener", "b.listener", "idle.listener"},
+                   "the sessions end")
+        again = Qemu(systemd.path("a"))
+        systemd.running("a")
+        again.close()
+
+
+def a_worker_that_dies_meanwhile_is_replaced():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        qemu = Qemu(systemd.path("a"))
+        first = systemd.running("a")["workerPid"]
+        qemu.wait_vector()
+        systemd.end(signal.SIGKILL)
+        os.kill(first, signal.SIGKILL)
+        systemd.start()
+        qemu.wait_vector()      # the next one is there, with these eventfds
+        second = systemd.running("a")["workerPid"]
+        check(second != first and dead(first), f"{first}, {second}")
+        # And one that is not our child dies under our eyes.
+        systemd.restart()
+        os.kill(second, signal.SIGKILL)
+        qemu.wait_vector()
+        check(systemd.running("a")["workerPid"] != second, "a third one")
+        check(systemd.kept("a") == {"listener"} | SESSION | WORKER,
+              f"{systemd.kept('a')}")
+        qemu.close()
+
+
+def a_qemu_that_leaves_meanwhile_is_noticed():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        qemu = Qemu(systemd.path("a"))
+        worker = systemd.running("a")["workerPid"]
+        systemd.end(signal.SIGKILL)
+        qemu.close()
+        systemd.start()
+        wait_until(lambda: systemd.kept("a") == {"listener"} and
+                   dead(worker), "the session and its worker end")
+        check(systemd.vgpu("a")["state"] == "waiting", "it waits")
+        other = Qemu(systemd.path("a"))
+        systemd.running("a")
+        other.close()
+
+
+def a_qemu_that_comes_meanwhile_is_served():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        systemd.end(signal.SIGTERM)
+        # It waits in the listener that the store holds open.
+        timer = threading.Timer(0.3, systemd.start)
+        timer.start()
+        qemu = Qemu(systemd.path("a"))
+        timer.join()
+        systemd.running("a")
+        qemu.close()
+
+
+def a_kill_at_any_moment_leaves_no_qemu_hanging():
+    random.seed(11)
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        for round in range(25):
+            early = threading.Timer(random.random() * 0.02,
+                                    os.kill, (systemd.pid, signal.SIGKILL))
+            early.start()
+            qemu = None
+            try:
+                # All of the handshake from one of the two pvgpuds, or an end.
+                starter = threading.Timer(0.05, lambda: systemd.restart(
+                    signal.SIGKILL))
+                starter.start()
+                qemu = Qemu(systemd.path("a"), timeout=10)
+            except (ConnectionResetError, AssertionError) as problem:
+                check("odd word: b''" in str(problem) or isinstance(
+                    problem, ConnectionResetError), f"{problem}")
+            early.join()
+            starter.join()
+            if qemu:
+                # It may have been cut after its handshake, but not be deaf.
+                qemu.socket.settimeout(0.01)
+                try:
+                    gone = qemu.socket.recv(8) == b""
+                except TimeoutError:
+                    gone = False
+                if not gone:
+                    systemd.running("a")
+                    qemu.wait_vector()
+                qemu.close()
+            wait_until(lambda: systemd.kept() == {"record", "a.listener"},
+                       f"round {round}: all is removed: {systemd.kept()}")
+
+
+def what_belongs_to_nothing_is_removed():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        systemd.end(signal.SIGTERM)
+        for name in ("ghost.window", "ghost.qemu", "a.doorbell2", "a.pidfd",
+                     "what-is-this"):
+            systemd.store[name] = [fcntl.fcntl(
+                systemd.socket, fcntl.F_DUPFD_CLOEXEC, 400)]
+        systemd.start()
+        wait_until(lambda: systemd.kept() == {"record", "a.listener"},
+                   f"removed: {systemd.kept()}")
+        log = systemd.log()
+        for name in ("ghost.window", "ghost.qemu", "what-is-this"):
+            check(f"'{name}' belongs to nothing" in log, log)
+        check(systemd.vgpu("a")["state"] == "waiting", "a is well")
+
+
+def a_record_cut_short_leaves_the_one_before():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        systemd.call("Create", name="b", type="PV24-1Q")
+        systemd.end(signal.SIGKILL)
+        record = systemd.store["record"][0]
+        slot = 24 + (4 << 20)
+        numbers = [struct.unpack("<QQQ", os.pread(record, 24, at))[1]
+                   for at in (0, slot)]
+        newest = slot * numbers.index(max(numbers))
+        os.pwrite(record, b'{"vgpus": [', newest + 24)
+        systemd.start()
+        names = {v["name"] for v in systemd.call("List")["vgpus"]}
+        check(names == {"a"}, f"the record before had a: {names}")
+        check("b.listener" not in systemd.kept(), "b's listener is removed")
+
+
+def a_vgpu_keeps_its_limits_when_its_type_is_gone():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-2Q")
+        qemu = Qemu(systemd.path("a"))
+        before = systemd.running("a")
+        systemd.end(signal.SIGKILL)
+        other = systemd.directory + "/types"
+        os.mkdir(other)
+        found = False
+        for name in os.listdir("host-backend/types"):
+            if not name.endswith(".conf"):
+                continue
+            with open("host-backend/types/" + name) as f:
+                text = f.read()
+            found |= "PV24-2Q" in text
+            with open(f"{other}/{name}", "w") as f:
+                f.write(text.replace("PV24-", "PV25-"))
+        check(found, "the type's file")
+        systemd.start(types=other)
+        check(systemd.vgpu("a") == before, f"{systemd.vgpu('a')}")
+        qemu.close()
+
+
+def the_end_of_the_store_is_the_end_of_all():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        qemu = Qemu(systemd.path("a"))
+        worker = systemd.running("a")["workerPid"]
+        systemd.end(signal.SIGTERM)
+        check(not dead(worker), "the worker outlives its pvgpud")
+        systemd.drop_store()
+        check(hung_up(qemu.socket), "QEMU's socket is open")
+        wait_until(lambda: dead(worker), "the worker ends")
+        qemu.close()
+        systemd.start()
+        check(systemd.call("List")["vgpus"] == [], "nothing is left")
+
+
+def the_watchdog_is_fed():
+    with Systemd() as systemd:
+        wait_until(lambda: systemd.watchdogs >= 2, "two signs of life", 5)
+
+
+run_tests([
+    everything_is_stored_by_name_and_removed_by_name,
+    nothing_is_lost_over_restarts_and_kills,
+    a_worker_that_dies_meanwhile_is_replaced,
+    a_qemu_that_leaves_meanwhile_is_noticed,
+    a_qemu_that_comes_meanwhile_is_served,
+    a_kill_at_any_moment_leaves_no_qemu_hanging,
+    what_belongs_to_nothing_is_removed,
+    a_record_cut_short_leaves_the_one_before,
+    a_vgpu_keeps_its_limits_when_its_type_is_gone,
+    the_end_of_the_store_is_the_end_of_all,
+    the_watchdog_is_fed,
+])
