@@ -31,8 +31,13 @@ TREE = Path(__file__).resolve().parent.parent
 BUILD = TREE / "build"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvgpu/images"
 SUITES = ("bookworm", "trixie", "sid")      # Linux 6.1, 6.12 and the newest
+HOST = "host"       # this host's own suite with systemd: where packages are tried
 
 PACKAGES = "linux-image-amd64 linux-headers-amd64 make gcc sparse libdrm-tests kmod pciutils"
+
+# What a host has before pvgpu is installed, and what its packages depend on.
+HOST_PACKAGES = """linux-image-amd64 linux-headers-amd64 make gcc kmod dkms systemd systemd-sysv
+    dbus polkitd procps libjson-c5 libinih1 libpixman-1-0 libpng16-16 libseccomp2""".split()
 
 # What the initrd loads before it can mount anything.
 BOOT_MODULES = "virtio_pci virtio_blk virtio_console squashfs overlay 9p 9pnet_virtio"
@@ -87,7 +92,27 @@ cp /new/host/bin/* /new/usr/local/bin/
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 exec switch_root /new /usr/local/bin/pvgpu-agent
 """
+
+# On the host image it is systemd, and the agent one of its services.
+HOST_LEAVE_OUT = """boot usr/src usr/include usr/lib/gcc usr/libexec/gcc usr/share/doc
+    usr/share/man usr/share/locale usr/share/info var/lib/apt usr/lib/linux-kbuild-*
+    usr/lib/x86_64-linux-gnu/libclang* usr/bin/*-linux-gnu-*""".split()
+AGENT_UNIT = """[Unit]
+DefaultDependencies=no
+After=sysinit.target dbus.service
+[Service]
+ExecStart=/usr/local/bin/pvgpu-agent
+StandardError=journal+console
+"""
+HOST_INIT = INIT.replace("exec switch_root /new /usr/local/bin/pvgpu-agent", f"""
+mkdir -p /new/run/systemd/system/multi-user.target.wants
+cat > /new/run/systemd/system/pvgpu-agent.service <<EOF
+{AGENT_UNIT}EOF
+ln -s ../pvgpu-agent.service /new/run/systemd/system/multi-user.target.wants/
+exec switch_root /new /lib/systemd/systemd
+""")
 INIT_APPLETS = "sh mount insmod mkdir ln usleep cp switch_root"
+HOST_APPLETS = INIT_APPLETS + " cat"
 
 # The host needs neither the image's own initrd nor the time that it takes.
 NO_INITRAMFS = """chroot "$1" dpkg-divert --quiet --local --no-rename \
@@ -105,6 +130,10 @@ def say(text):
 
 
 def key(suite):
+    if suite == HOST:
+        made_from = [codename(), HOST_PACKAGES, BOOT_MODULES, HOST_LEAVE_OUT, HOST_INIT,
+                     HOST_APPLETS, NO_INITRAMFS, "format 1"]
+        return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:12]
     made_from = [suite, PACKAGES, BOOT_MODULES, KEEP_MODULES, LEAVE_OUT, INIT,
                  INIT_APPLETS, NO_INITRAMFS, "format 1"]
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:12]
@@ -159,11 +188,14 @@ def host_apt_options():
 # ------------------------------------------------------------------- the parts
 def bootstrap(suite, tar, log):
     mode = "root" if os.geteuid() == 0 else "unshare"
+    packages = ",".join(HOST_PACKAGES) if suite == HOST else PACKAGES
+    release = codename() if suite == HOST else suite
     argv = ["mmdebstrap", "--variant=minbase", f"--mode={mode}", "--format=tar",
             '--aptopt=APT::Install-Recommends "false"', *host_apt_options(),
             "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*", f"--include={PACKAGES}",
-            f"--essential-hook={NO_INITRAMFS}", suite, "-", f"deb {mirror()} {suite} main"]
+            "--dpkgopt=path-exclude=/usr/share/locale/*", f"--include={packages}",
+            f"--essential-hook={NO_INITRAMFS}", release, "-",
+            f"deb {mirror()} {release} main"]
     # The result comes by stdout: in unshare mode mmdebstrap is another user,
     # who may not be able to reach the cache.
     with open(tar, "wb") as out, open(log, "w") as kept, subprocess.Popen(
@@ -220,20 +252,20 @@ def module_order(modules):
     return order
 
 
-def make_initrd(modules, out):
+def make_initrd(modules, out, init=INIT, applets=INIT_APPLETS):
     with tempfile.TemporaryDirectory() as tmp:
         top = Path(tmp)
         for name in ("bin", "dev", "proc", "sys", "ro", "rw", "new", "root", "modules"):
             (top / name).mkdir()
         shutil.copy("/bin/busybox", top / "bin/busybox")
-        for name in INIT_APPLETS.split():
+        for name in applets.split():
             (top / "bin" / name).symlink_to("busybox")
         order = []
         for path in module_order(modules):
             shutil.copy(modules / path, top / "modules")
             order.append(Path(path).name)
         (top / "modules/order").write_text("".join(n + "\n" for n in order))
-        (top / "init").write_text(INIT)
+        (top / "init").write_text(init)
         (top / "init").chmod(0o755)
         names = "\n".join(str(p.relative_to(top)) for p in sorted(top.rglob("*")))
         with open(out, "wb") as f:
@@ -260,10 +292,13 @@ def make_image(suite, where):
     prune_modules(modules / "kernel")
     run(["/sbin/depmod", "-b", root, version], "depmod")
     shutil.copy(root / "boot" / f"vmlinuz-{version}", where / "kernel")
-    make_initrd(modules, where / "initrd")
+    if suite == HOST:
+        make_initrd(modules, where / "initrd", HOST_INIT, HOST_APPLETS)
+    else:
+        make_initrd(modules, where / "initrd")
     run(["mksquashfs", root, where / "rootfs.squashfs", "-comp", "zstd",
          "-Xcompression-level", "3", "-all-root", "-noappend", "-no-progress", "-no-xattrs",
-         "-wildcards", "-e", *LEAVE_OUT], "mksquashfs")
+         "-wildcards", "-e", *(HOST_LEAVE_OUT if suite == HOST else LEAVE_OUT)], "mksquashfs")
     shutil.rmtree(modules / "kernel")
     (where / "info.json").write_text(json.dumps({"suite": suite, "version": version}))
     say(f"image {suite}: Linux {version} ready after {time.time() - start:.0f} s")
@@ -288,8 +323,8 @@ def remove_old(suite, keep):
 
 def get(suite):
     """The image of a suite, made now if it is not there."""
-    if suite not in SUITES:
-        raise ImageError(f"no suite {suite}; there are {', '.join(SUITES)}")
+    if suite not in (*SUITES, HOST):
+        raise ImageError(f"no suite {suite}; there are {', '.join(SUITES)}, {HOST}")
     final = CACHE / f"{suite}-{key(suite)}"
     if not (final / "info.json").exists():
         CACHE.mkdir(parents=True, exist_ok=True)
