@@ -173,6 +173,7 @@ static int catch_signals(sd_event *event, struct manager *m)
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a write that is too much is an error */
 	/* Ignored, it would reap our children behind our back. */
 	signal(SIGCHLD, SIG_DFL);
 	r = sd_event_add_signal(event, NULL, SIGHUP, reload, m);

@@ -46,14 +46,16 @@ def wait_until(condition, text, seconds=15.0):
 
 
 def run_tests(tests):
-    """Runs the functions as TAP; ends the program."""
+    """Runs the functions as TAP; ends the program. What a function returns
+    says why it could not be tried here."""
     print(f"1..{len(tests)}", flush=True)
     failed = 0
     for number, test in enumerate(tests, 1):
         name = test.__name__.replace("_", " ")
         try:
-            test()
-            print(f"ok {number} - {name}", flush=True)
+            skipped = test()
+            print(f"ok {number} - {name}" +
+                  (f" # SKIP {skipped}" if skipped else ""), flush=True)
         except Exception:
             failed += 1
             print(f"not ok {number} - {name}")
@@ -115,14 +117,15 @@ class Daemon:
     """A pvgpud with a runtime directory of its own; a context manager."""
 
     def __init__(self, *options, program=ASAN_BIN + "/pvgpud",
-                 worker=FAKE_WORKER, directory=None):
+                 worker=FAKE_WORKER, directory=None,
+                 types="host-backend/types"):
         self.directory = directory or tempfile.mkdtemp(prefix="pvgpu-")
         self.log_path = self.directory + "/log"
         self.control = self.directory + "/control"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [program, "--runtime-dir", self.directory,
-                 "--types-dir", "host-backend/types", "--worker", worker,
+                 "--types-dir", types, "--worker", worker,
                  "--host-memory", "1000%",
                  *options], stdout=subprocess.PIPE, stderr=log, text=True)
         self.ready = self.process.stdout.readline()
