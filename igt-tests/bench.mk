@@ -1,27 +1,16 @@
 # SPDX-License-Identifier: MIT
-# Guest programs over libdrm, which has no static form: each travels with the
-# loader and the libraries of the machine that built it, so that one build
-# serves guests older and newer than that. And the benchmarks.
+# Guest programs over libdrm, static like the others, and the benchmarks.
 
-KMS_TOOLS := drmtest bench
-KMS_LIB   := $(BUILD)/guest/lib
+KMS_PROGRAMS := $(BUILD)/guest/pvgpu-drmtest $(BUILD)/guest/pvgpu-bench
 CFLAGS_igt-tests_guest_kms = $(shell pkg-config --cflags libdrm 2>/dev/null)
 
-$(KMS_LIB)/pvgpu-%: $(BUILD)/obj/igt-tests/guest/kms/%.o \
+$(KMS_PROGRAMS): $(BUILD)/guest/pvgpu-%: $(BUILD)/obj/igt-tests/guest/kms/%.o \
 		$(BUILD)/obj/igt-tests/guest/kms/kms.o
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $^ -ldrm -o $@
-	$(Q)ldd $@ | grep -o '/[^ ]*' | xargs -I{} cp -Lf {} $(@D)/
+	$(Q)$(CC) -static $^ -ldrm -lm -o $@
 
-# What the guest's PATH has: the program by its own loader.
-$(KMS_TOOLS:%=$(BUILD)/guest/pvgpu-%): $(BUILD)/guest/pvgpu-%: $(KMS_LIB)/pvgpu-%
-	$(Q)printf '#!/bin/sh\nexec %s --library-path %s %s "$$@"\n' \
-		/host/lib/ld-linux-x86-64.so.2 /host/lib /host/lib/$(@F) > $@
-	$(Q)chmod +x $@
-
-KMS_PROGRAMS := $(KMS_TOOLS:%=$(BUILD)/guest/pvgpu-%)
-CHECK_DEPS   += $(KMS_PROGRAMS)
+CHECK_DEPS += $(KMS_PROGRAMS)
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory bench-ready

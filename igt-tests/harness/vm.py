@@ -192,8 +192,6 @@ class Vm:
         for tool in (BUILD / "guest").glob("pvgpu-*"):
             if tool.suffix == "":
                 shutil.copy(tool, self.share / "bin")
-        if (BUILD / "guest/lib").is_dir():      # programs with their libraries
-            shutil.copytree(BUILD / "guest/lib", self.share / "lib", dirs_exist_ok=True)
         module = BUILD / "module" / self.suite
         if (module / "pvgpu.ko").exists():
             shutil.copy(module / "pvgpu.ko", self.share)
