@@ -16,7 +16,8 @@ packages=(
 	qemu-system-x86 mmdebstrap squashfs-tools busybox-static cpio kmod zstd
 	xz-utils uidmap debian-archive-keyring
 	# tests
-	python3 edid-decode libvirt-clients libvirt-daemon-driver-qemu mandoc
+	python3 edid-decode libvirt-clients libvirt-daemon
+	libvirt-daemon-driver-qemu mandoc
 )
 
 missing=()

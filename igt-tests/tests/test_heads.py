@@ -1,22 +1,31 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """A guest follows what the host plugs into its heads: status, preferred mode
-and EDID of each connector, as /sys/class/drm shows them."""
+and EDID of each connector, as /sys/class/drm shows them. Its vGPU sits where
+libvirt puts one, behind two bridges; and the administrator's guide is right
+about what is seen in the guest and from the host."""
+import os
+import signal
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, "igt-tests")
-from harness import Host, Lazy, Vm, add, main
+from harness import BUILD, Host, Lazy, Vm, add, guide, main
 
-TYPE = "PV24-1Q"
+NAME, TYPE = "desk-1", "PV24-1Q"        # as in the guide
 host = Lazy(lambda: Host("heads", asan=True).start())
 
 
 def boot():
-    host().create("vm", TYPE)
+    host().create(NAME, TYPE)
     # Before there is a guest: it finds it so.
-    host().ctl("head", "vm", 3, "--unplug")
-    vm = Vm("heads", "trixie", host(), ["vm"], memory=512).start().wait()
+    host().ctl("head", NAME, 3, "--unplug")
+    bridges = ["-device", "pcie-root-port,id=pci.1,bus=pcie.0,chassis=1,addr=0x10",
+               "-device", "pcie-pci-bridge,id=pci.2,bus=pci.1,addr=0x0"]
+    ours = host().qemu_args(NAME)
+    ours[-1] += ",bus=pci.2,addr=0x1"
+    vm = Vm("heads", "trixie", host(), [], memory=512, args=bridges + ours).start().wait()
     vm.load()
     return vm
 
@@ -35,7 +44,7 @@ def connector(head):
 
 def follows(head, expected, *change):
     if change:
-        host().ctl("head", "vm", head, *change)
+        host().ctl("head", NAME, head, *change)
     deadline = time.monotonic() + 60
     while True:
         got = connector(head)
@@ -80,12 +89,35 @@ def own_edid():
 
 def after_its_worker():
     """What was set is there again when another worker serves the guest."""
-    import os
-    import signal
-    os.kill(host().ctl("show", "vm", json_output=True)["vgpu"]["workerPid"], signal.SIGKILL)
+    os.kill(host().ctl("show", NAME, json_output=True)["vgpu"]["workerPid"], signal.SIGKILL)
     follows(1, ("connected", "1024x768", 128), "--mode", "1024x768@60")
     follows(2, ("connected", "1920x1080", 256))
     machine().check_dmesg()
+
+
+def where_libvirt_puts_it():
+    bus = machine().run("ls -d /sys/bus/pci/drivers/pvgpu/0000:*").out.strip()
+    path = machine().run(f"realpath {bus}").out.strip()
+    # Host bridge, root port, bridge, device.
+    assert path.count("/0000:") == 3, path
+
+
+def guide_in_the_guest():
+    for commands in guide.blocks("guest"):
+        machine().run("set -e\n" + commands)
+
+
+def guide_on_the_host():
+    machine().run("for c in /sys/class/vtconsole/vtcon*; do echo 1 > $c/bind; done; "
+                  "echo lit > /dev/tty1", check=False)
+    environment = dict(os.environ, PVGPU_SOCKET=str(host().socket),
+                       PATH=f"{BUILD.resolve()}/bin:{os.environ['PATH']}")
+    for commands in guide.blocks("lit"):
+        done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", commands],
+                              capture_output=True, text=True, timeout=60, check=False,
+                              cwd=host().dir, env=environment)
+        assert done.returncode == 0, f"{commands}: {done.stdout}{done.stderr}"
+    assert (host().dir / "desk-1.png").stat().st_size > 100
 
 
 def cleanup():
@@ -97,6 +129,9 @@ def cleanup():
 
 for title, function in (
         ("a guest finds the heads as they were set", as_it_began),
+        ("its device sits behind libvirt's bridges", where_libvirt_puts_it),
+        ("the guide is right about the guest", guide_in_the_guest),
+        ("the guide is right about looking", guide_on_the_host),
         ("it follows another mode", another_mode),
         ("it follows a monitor that goes and comes", unplugged_and_plugged),
         ("it sees an EDID that was given", own_edid),
