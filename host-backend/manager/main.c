@@ -246,6 +246,7 @@ static int run(struct manager *m)
 		return r;
 	manager_adopt(m);
 	state_restore_vgpus(m);
+	state_save_missing(m);
 	r = control_new(&control, m, path);
 	if (!r && !m->control_given)
 		r = socket_share(path, m->config.socket_group);

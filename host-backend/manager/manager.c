@@ -37,6 +37,23 @@ static void insert(struct manager *m, struct vgpu *vgpu)
 	*at = vgpu;
 }
 
+/* A vGPU that a VM may be using counts more than what the configuration has
+ * become meanwhile. */
+static int insist(struct manager *m, uint32_t units, uint32_t at)
+{
+	struct placement_map before = m->map;
+	int r = placement_insist(&m->map, units, at);
+
+	if (r < 0 || (m->map.units == before.units &&
+		      m->map.mode == before.mode))
+		return r;
+	m->config.gpu_memory = m->map.units * PLACEMENT_UNIT;
+	log_warning("a vGPU that is there has GiB %u to %u: the GPU is taken "
+		    "for %u GiB, %s sizes", at, at + units - 1, m->map.units,
+		    placement_mode_name(m->map.mode));
+	return 0;
+}
+
 int manager_create(struct manager *m, const struct vgpu_spec *spec,
 		   struct vgpu **ret)
 {
@@ -44,7 +61,8 @@ int manager_create(struct manager *m, const struct vgpu_spec *spec,
 	struct vgpu *v;
 	int r;
 
-	r = placement_take(&m->map, units, spec->placement);
+	r = m->adopting ? insist(m, units, spec->placement) :
+			  placement_take(&m->map, units, spec->placement);
 	if (r < 0)
 		return r;
 	r = vgpu_new(&v, m, spec);

@@ -527,3 +527,17 @@ void state_restore_vgpus(struct manager *m)
 	}
 	free(entries);
 }
+
+void state_save_missing(struct manager *m)
+{
+	for (const struct vgpu *v = m->vgpus; v; v = v->next) {
+		int r;
+
+		if (!m->state || state_has_vgpu(m->state, v->name))
+			continue;
+		r = state_save_vgpu(m->state, v);
+		if (r < 0)
+			log_error("%s: not saved below %s: %s", v->name,
+				  m->state->path, strerror(-r));
+	}
+}

@@ -37,5 +37,8 @@ int state_save_mode(struct state *state, enum placement_mode mode);
  * that there are not yet. What cannot be is logged, each in one line. */
 void state_restore_mode(struct manager *m);
 void state_restore_vgpus(struct manager *m);
+/* Saves vGPUs of which there is no file: a sudden end between making and
+ * saving, or an earlier pvgpud without a state directory. */
+void state_save_missing(struct manager *m);
 
 #endif

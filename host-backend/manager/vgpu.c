@@ -238,8 +238,15 @@ int vgpu_new(struct vgpu **ret, struct manager *manager,
 	if (!r)
 		r = broker_new(&v->broker, manager->event, v->name, v->socket,
 			       &v->limits, manager->store, &broker_ops, v);
-	if (!r)
+	if (!r) {
 		r = socket_share(v->socket, manager->config.vgpu_socket_group);
+		if (r < 0)
+			log_error("%s: for vgpu_socket_group: %s", v->socket,
+				  strerror(-r));
+		/* One that a VM has goes on with what it has. */
+		if (manager->adopting)
+			r = 0;
+	}
 	if (r < 0) {
 		vgpu_free(v);
 		return r;

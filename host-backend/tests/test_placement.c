@@ -324,6 +324,30 @@ static void the_mode_is_switched_only_when_empty(void **state)
 	placement_clear(&map);
 }
 
+static void what_is_there_is_insisted_on(void **state)
+{
+	struct placement_map map = { 0 };
+
+	(void)state;
+	assert_int_equal(placement_init(&map, 8, PLACEMENT_EQUAL), 0);
+	assert_int_equal(placement_insist(&map, 2, 4), 0);
+	assert_int_equal(map.mode, PLACEMENT_EQUAL);
+	assert_int_equal(placement_insist(&map, 2, 12), 0);
+	assert_int_equal(map.mode, PLACEMENT_EQUAL);
+	assert_int_equal(map.units, 14);
+	assert_int_equal(placement_insist(&map, 3, 5), -EBUSY);
+	assert_int_equal(map.mode, PLACEMENT_EQUAL);
+	assert_int_equal(placement_insist(&map, 3, 7), 0);
+	assert_int_equal(map.mode, PLACEMENT_MIXED);
+	assert_int_equal(map.count, 3);
+	assert_int_equal(placement_insist(&map, 0, 0), -EINVAL);
+	assert_int_equal(placement_insist(&map, 2, PLACEMENT_UNITS_MAX - 1),
+			 -EINVAL);
+	assert_int_equal(placement_insist(&map, 2, UINT32_MAX), -EINVAL);
+	assert_int_equal(map.units, 14);
+	placement_clear(&map);
+}
+
 /* -------------------------------------------------- capacity lost in use */
 
 /* Slots of halves, a common rule for mixed sizes: the GPU is halved until the
@@ -404,6 +428,7 @@ int main(void)
 		cmocka_unit_test(one_size_fills_the_gpu),
 		cmocka_unit_test(the_rule),
 		cmocka_unit_test(the_mode_is_switched_only_when_empty),
+		cmocka_unit_test(what_is_there_is_insisted_on),
 		cmocka_unit_test(less_is_lost_than_in_slots_of_halves),
 	};
 

@@ -33,6 +33,7 @@ class Systemd:
         self.control = self.directory + "/run/control"
         self.log_path = self.directory + "/log"
         self.types = types
+        self.options = []
         os.mkdir(self.directory + "/run")
         self.store = {}
         self.ready = threading.Event()
@@ -89,7 +90,8 @@ class Systemd:
             "/bin/sh", ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh",
                         ASAN_BIN + "/pvgpud", "--runtime-dir",
                         self.directory + "/run", "--types-dir",
-                        types or self.types, "--worker", FAKE_WORKER],
+                        types or self.types, "--worker", FAKE_WORKER,
+                        "--host-memory", "1000%", *self.options],
             environment, file_actions=actions)
         os.close(log)
         if not self.ready.wait(20):
@@ -372,6 +374,34 @@ def a_vgpu_keeps_its_limits_when_its_type_is_gone():
         qemu.close()
 
 
+def a_configuration_that_became_too_small_takes_no_vgpu_away():
+    with Systemd() as systemd, tempfile.TemporaryDirectory() as state:
+        for name, kind, at in (("a", "PV24-2Q", 1), ("b", "PV24-3Q", 18)):
+            systemd.call("Create", name=name, type=kind, placement=at)
+        before = {v["name"]: v for v in systemd.call("List")["vgpus"]}
+        qemu = Qemu(systemd.path("b"))
+        systemd.running("b")
+        systemd.end(signal.SIGKILL)
+        # A state directory that has none of them yet.
+        systemd.options = ["--gpu-memory", "4GiB", "--gpu-mode", "equal",
+                           "--vgpu-socket-group", "4294967294",
+                           "--state-dir", state]
+        systemd.start()
+        after = {v["name"]: v for v in systemd.call("List")["vgpus"]}
+        check(all(after[n]["placement"] == v["placement"] and
+                  after[n]["uuid"] == v["uuid"] for n, v in before.items()),
+              f"{after}")
+        check(systemd.running("b")["qemuPid"] == os.getpid(), "b is served")
+        gpu = systemd.call("GetGpu")["gpu"]
+        check(gpu["mode"] == "mixed" and
+              gpu["memory"]["limit"] == 21 << 30, f"{gpu}")
+        check("the GPU is taken for 21 GiB, mixed sizes" in systemd.log(),
+              systemd.log())
+        check(sorted(os.listdir(state + "/vgpus")) == ["a.json", "b.json"],
+              "they are saved now")
+        qemu.close()
+
+
 def the_end_of_the_store_is_the_end_of_all():
     with Systemd() as systemd:
         systemd.call("Create", name="a", type="PV24-1Q")
@@ -402,6 +432,7 @@ run_tests([
     what_belongs_to_nothing_is_removed,
     a_record_cut_short_leaves_the_one_before,
     a_vgpu_keeps_its_limits_when_its_type_is_gone,
+    a_configuration_that_became_too_small_takes_no_vgpu_away,
     the_end_of_the_store_is_the_end_of_all,
     the_watchdog_is_fed,
 ])

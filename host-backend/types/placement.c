@@ -167,6 +167,26 @@ int placement_take(struct placement_map *map, uint32_t size, uint32_t at)
 	return 0;
 }
 
+int placement_insist(struct placement_map *map, uint32_t size, uint32_t at)
+{
+	struct placement_map wider = *map;
+	int r;
+
+	if (!placement_take(map, size, at))
+		return 0;
+	if (!size || size > PLACEMENT_UNITS_MAX ||
+	    at > PLACEMENT_UNITS_MAX - size)
+		return -EINVAL;
+	if (at + size > wider.units)
+		wider.units = at + size;
+	if (other_size(map, size) || at % size)
+		wider.mode = PLACEMENT_MIXED;
+	r = placement_take(&wider, size, at);
+	if (!r)
+		*map = wider;
+	return r;
+}
+
 void placement_release(struct placement_map *map, uint32_t at)
 {
 	uint32_t i = first_behind(map, at);

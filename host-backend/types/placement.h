@@ -58,6 +58,10 @@ int placement_check(const struct placement_map *map, uint32_t size,
 		    uint32_t at);
 /* Checks and takes. */
 int placement_take(struct placement_map *map, uint32_t size, uint32_t at);
+/* Takes even where the mode or the size of the GPU forbid it, which are changed
+ * then, to mixed and to as many units as it needs; for what is there already.
+ * 0, -EBUSY, or -EINVAL beyond PLACEMENT_UNITS_MAX. */
+int placement_insist(struct placement_map *map, uint32_t size, uint32_t at);
 /* Gives back what was taken at this id; an id that was not is ignored. */
 void placement_release(struct placement_map *map, uint32_t at);
 
