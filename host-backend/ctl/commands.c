@@ -16,7 +16,8 @@ const struct ctl_option ctl_options[] = {
 
 const struct ctl_command ctl_commands[] = {
 	{ "types", "", 0, 0, "", "list types and how many more fit",
-	  "FITS says how many vGPUs of the type can still be created.\n",
+	  "FITS says how many more vGPUs of the type can be created now, if no\n"
+	  "others are; MOST, how many with nothing else on the GPU.\n",
 	  ctl_types },
 	{ "gpu", "[set-mode MODE|placements TYPE]", 0, 2, "",
 	  "show the GPU and what lies where on it",

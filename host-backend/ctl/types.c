@@ -3,10 +3,16 @@
 #include "common/size.h"
 #include "ctl.h"
 
+static long long element(json_object *array, size_t i)
+{
+	return json_object_get_type(array) == json_type_array ?
+		json_object_get_int64(json_object_array_get_idx(array, i)) : 0;
+}
+
 enum ctl_status ctl_types(struct ctl *ctl)
 {
 	cleanup_json json_object *reply = NULL;
-	json_object *types, *room, *memory;
+	json_object *types, *memory;
 	enum ctl_status status;
 	char text[SIZE_TEXT_MAX];
 
@@ -14,26 +20,27 @@ enum ctl_status ctl_types(struct ctl *ctl)
 	if (status || ctl_print_json(ctl, reply))
 		return status;
 	types = json_member(reply, "types");
-	room = json_member(reply, "room");
 	memory = json_member(reply, "memory");
-	printf("%-16s %-9s %6s  %5s  %-14s %12s  %s\n", "TYPE", "SERIES",
-	       "MEMORY", "HEADS", "MAX RESOLUTION", "MAX PIXELS", "FITS");
+	printf("%-12s %-13s %6s  %5s  %-10s  %10s  %5s %5s\n", "TYPE", "SERIES",
+	       "MEMORY", "HEADS", "LARGEST", "PIXELS", "FITS", "MOST");
 	for (size_t i = 0; types && i < json_object_array_length(types); i++) {
 		json_object *t = json_object_array_get_idx(types, i);
-		char resolution[32];
+		char resolution[32], series[32];
 
 		snprintf(resolution, sizeof(resolution), "%lldx%lld",
 			 json_number(t, "maxWidth"),
 			 json_number(t, "maxHeight"));
-		printf("%-16s %-9s %6s  %5lld  %-14s %12lld  %lld\n",
-		       ctl_safe(json_string(t, "name")),
-		       ctl_safe(json_string(t, "series")),
+		snprintf(series, sizeof(series), "%.2s %.20s",
+			 ctl_safe(json_string(t, "series")),
+			 ctl_safe(json_string(t, "class")));
+		printf("%-12s %-13s %6s  %5lld  %-10s  %10lld  %5lld %5lld\n",
+		       ctl_safe(json_string(t, "name")), series,
 		       format_size(text, (uint64_t)
 				   json_number(t, "framebuffer")),
 		       json_number(t, "heads"), resolution,
 		       json_number(t, "maxPixels"),
-		       room ? (long long)json_object_get_int64(
-				json_object_array_get_idx(room, i)) : 0);
+		       element(json_member(reply, "room"), i),
+		       element(json_member(reply, "most"), i));
 	}
 	printf("\nGPU memory: %s", format_size(text, (uint64_t)
 					       json_number(memory, "used")));

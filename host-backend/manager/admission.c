@@ -59,6 +59,16 @@ uint64_t admission_room(const struct manager *m, const struct vgpu_type *type)
 	return room;
 }
 
+uint64_t admission_most(const struct manager *m, const struct vgpu_type *type)
+{
+	const struct vgpu_limits *l = &type->limits;
+	uint64_t most = m->map.units / admission_units(type);
+
+	most = least(most, m->config.gpu_memory / l->device_budget);
+	most = least(most, m->config.host_memory / l->framebuffer);
+	return type->max_instances ? least(most, type->max_instances) : most;
+}
+
 void admission_type_names(char *out, size_t size, const struct manager *m,
 			  bool fitting)
 {

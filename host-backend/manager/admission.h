@@ -28,6 +28,9 @@ bool admission_check(const struct manager *m, const struct vgpu_type *type,
 /* How many more vGPUs of the type would be admitted now. */
 uint64_t admission_room(const struct manager *m, const struct vgpu_type *type);
 
+/* How many there could be with nothing else on the GPU. */
+uint64_t admission_most(const struct manager *m, const struct vgpu_type *type);
+
 /* Units of the GPU that a vGPU of the type takes. */
 uint32_t admission_units(const struct vgpu_type *type);
 

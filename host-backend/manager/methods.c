@@ -40,15 +40,19 @@ static void list_types(struct varlink_call *call)
 	json_object *reply = json_object_new_object();
 	json_object *types = json_object_new_array();
 	json_object *room = json_object_new_array();
+	json_object *most = json_object_new_array();
 	uint64_t used = manager_memory_used(m);
 
 	for (size_t i = 0; i < m->types.count; i++) {
 		json_object_array_add(types, describe_type(&m->types.items[i]));
 		json_object_array_add(room, json_object_new_int64((int64_t)
 			admission_room(m, &m->types.items[i])));
+		json_object_array_add(most, json_object_new_int64((int64_t)
+			admission_most(m, &m->types.items[i])));
 	}
 	json_put(reply, "types", types);
 	json_put(reply, "room", room);
+	json_put(reply, "most", most);
 	json_put(reply, "memory",
 		 describe_budget(m->config.gpu_memory, used, used));
 	json_put_string(reply, "mode", placement_mode_name(m->map.mode));

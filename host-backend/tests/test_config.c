@@ -168,6 +168,49 @@ static void all_wrong_lines_are_told(void **state)
 	assert_int_equal(reports.count, 5);
 }
 
+static void assert_same(const struct config *a, const struct config *b)
+{
+	assert_string_equal(a->gpu_name, b->gpu_name);
+	assert_true(a->gpu_memory == b->gpu_memory);
+	assert_int_equal(a->gpu_mode, b->gpu_mode);
+	assert_true(a->host_memory == b->host_memory);
+	assert_int_equal(a->socket_group, b->socket_group);
+	assert_int_equal(a->vgpu_socket_group, b->vgpu_socket_group);
+}
+
+/* The file that is shipped is all comments, and they tell the truth. */
+static void shipped_file(void **state)
+{
+	cleanup_file FILE *file = fopen("host-backend/manager/pvgpud.conf",
+					"r");
+	char line[256], live[4096] = "";
+	unsigned int keys = 0;
+	struct config defaults_here, c;
+	struct reports reports;
+
+	(void)state;
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		const char *text = line;
+
+		if (*line == '#' && line[1] >= 'a' && line[1] <= 'z') {
+			text++;
+			keys++;
+		}
+		assert_true(strlen(live) + strlen(text) < sizeof(live));
+		strcat(live, text);
+	}
+	assert_int_equal(keys, CONFIG_KEYS);
+	config_defaults(&defaults_here);
+	memset(&c, 0, sizeof(c));
+	assert_int_equal(parse(&c, live, strlen(live), &reports), 0);
+	assert_same(&c, &defaults_here);
+	rewind(file);
+	assert_int_equal(config_parse(&c, file, "c.conf", collect, &reports),
+			 0);
+	assert_same(&c, &defaults_here);
+}
+
 static uint32_t random_state = 4711;
 
 static uint32_t random_below(uint32_t bound)
@@ -238,6 +281,7 @@ int main(void)
 		cmocka_unit_test(good_file),
 		cmocka_unit_test(every_wrong_line_is_told),
 		cmocka_unit_test(all_wrong_lines_are_told),
+		cmocka_unit_test(shipped_file),
 		cmocka_unit_test(mutations),
 	};
 
