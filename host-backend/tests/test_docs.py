@@ -225,6 +225,12 @@ def bash_completes():
                 check(option in complete(daemon, name, "--"),
                       f"{name} {option}")
         check("--socket" in complete(daemon, "--"), "--socket")
+        for words, offered in ((["gpu", ""], ["set-mode", "placements"]),
+                               (["gpu", "set-mode", ""], ["mixed", "equal"]),
+                               (["gpu", "placements", "PV24-2Q"], ["PV24-2Q"]),
+                               (["list", ""], [])):
+            check(complete(daemon, *words) == offered,
+                  f"{words}: {complete(daemon, *words)}")
         # Another daemon than the environment's.
         os.environ["PVGPU_SOCKET"] = "/nonexistent"
         check(complete(daemon, "--socket", daemon.control, "show", "w") ==
