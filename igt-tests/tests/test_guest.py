@@ -10,7 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, "igt-tests")
-from harness import SUITES, Host, Lazy, Picture, Vm, add, main
+from harness import SUITES, EmulatorRace, Host, Lazy, Picture, Vm, add, main
 
 # Small, so that all its VRAM can be touched; two heads and more.
 TYPE, VRAM_MIB = "PV24-1Q", 1024
@@ -194,8 +194,7 @@ def survives_its_worker(suite):
     vm.check_dmesg()
 
 
-def taken_over_after(suite, how):
-    vm = machines[suite]()
+def take_over(vm, how):
     vm.start_command("exec pvgpu-drmtest flips 100000")
     time.sleep(1)
     if how == "reboot":
@@ -208,6 +207,16 @@ def taken_over_after(suite, how):
         line = vm.run("cat /proc/cmdline").out.strip()
         vm.start_command(f"exec pvgpu-kexec {kernel} {initrd} '{line}'")
         vm.wait()
+
+
+def taken_over_after(suite, how):
+    vm = machines[suite]()
+    try:
+        take_over(vm, how)
+    except EmulatorRace:
+        vm.kill()
+        vm.start().wait().load()
+        take_over(vm, how)
     vm.load()
     vm.run("pvgpu-drmtest flips 5")
     draws(suite, ["0:640x480:XR24:5:10:20"])
