@@ -3,6 +3,7 @@
 #include "configure.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/log.h"
 #include "common/size.h"
@@ -69,6 +70,23 @@ static int load_types(struct vgpu_types *types, const struct options *options)
 	return r;
 }
 
+/* Sockets are given to this group later; try it on something that nobody
+ * sees. */
+static int check_group(const struct config *config)
+{
+	cleanup_fd int fd = -1;
+
+	if (config->vgpu_socket_group == NO_GROUP)
+		return 0;
+	fd = memfd_create("pvgpu-group", MFD_CLOEXEC);
+	if (fd >= 0 && fchown(fd, (uid_t)-1, config->vgpu_socket_group) == 0)
+		return 0;
+	log_error("vgpu_socket_group: %u given: %s; allowed are groups that "
+		  "this process, of uid %u, is in", config->vgpu_socket_group,
+		  strerror(errno), geteuid());
+	return -EPERM;
+}
+
 /* Takes the new configuration where it concerns what is placed. */
 static int apply_gpu(struct manager *m, const struct config *config)
 {
@@ -104,6 +122,8 @@ int configure(struct manager *m)
 	/* Both, so that one look at the log shows all that is wrong. */
 	r = read_config(&config, m->options);
 	r_types = load_types(&types, m->options);
+	if (!r)
+		r = check_group(&config);
 	if (!r)
 		r = r_types;
 	if (!r)

@@ -132,6 +132,14 @@ int listener_new(struct listener **ret, sd_event *event, const char *path,
 
 int socket_share(const char *path, gid_t group)
 {
+	struct stat st;
+
+	/* Clients of a socket that is right already notice nothing. */
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (group != (gid_t)-1 && st.st_gid == group &&
+	    (st.st_mode & 0777) == 0660)
+		return 0;
 	/* Never open to a group that is not the one. */
 	if (chmod(path, 0600) < 0)
 		return -errno;

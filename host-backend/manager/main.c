@@ -122,12 +122,20 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+static void warn_of_group(const struct manager *m)
+{
+	if (m->control_given && m->config.socket_group != NO_GROUP)
+		log_warning("socket_group is of no use here: the control "
+			    "socket is systemd's, and its SocketGroup counts");
+}
+
 /* After a change of groups. */
 static void share_sockets(struct manager *m)
 {
 	cleanup_free char *path = NULL;
 	int r = -ENOMEM;
 
+	warn_of_group(m);
 	if (m->control_given)
 		r = 0;
 	else if (asprintf(&path, "%s/control", m->runtime_dir) >= 0)
@@ -254,6 +262,7 @@ static int run(struct manager *m)
 		log_error("%s: %s", path, strerror(-r));
 		goto out;
 	}
+	warn_of_group(m);
 	store_drop_rest(m->store);
 	tell_ready(m, path);
 	r = sd_event_loop(m->event);

@@ -573,6 +573,37 @@ def other_users_are_kept_out():
                       f"{groups_of} {path}: {done}")
 
 
+def a_group_that_is_not_ones_own_is_refused_at_the_start():
+    if os.geteuid() != 0:
+        return "needs root to become somebody else"
+    with folder() as directory:
+        os.chmod(directory, 0o777)
+        for name in ("pvgpud", "helper_fake_worker"):
+            shutil.copy(f"{ASAN_BIN}/{name}", directory)
+        shutil.copytree("host-backend/types", directory + "/types")
+        command = ["setpriv", "--reuid=54321", "--regid=54321",
+                   "--groups=12345", directory + "/pvgpud", "--runtime-dir",
+                   directory + "/run", "--types-dir", directory + "/types",
+                   "--worker", directory + "/helper_fake_worker",
+                   "--vgpu-socket-group"]
+        done = subprocess.run(command + ["12346"], capture_output=True,
+                              text=True, timeout=20)
+        check(done.returncode == 1 and done.stderr == "pvgpud: error: "
+              "vgpu_socket_group: 12346 given: Operation not permitted; "
+              "allowed are groups that this process, of uid 54321, is in\n",
+              f"{done}")
+        process = subprocess.Popen(command + ["12345"],
+                                   stdout=subprocess.PIPE, text=True)
+        check("ready" in process.stdout.readline(), "its own group")
+        subprocess.run([CTL, "--socket", directory + "/run/control", "create",
+                        "a", "PV24-1Q"], check=True, stdout=subprocess.DEVNULL,
+                       timeout=20)
+        check(access_of(directory + "/run/a.sock") == (0o660, 12345), "a.sock")
+        process.terminate()
+        check(process.wait(20) == 0, "its end")
+        process.stdout.close()
+
+
 def who_did_what_is_logged():
     with Daemon() as daemon, Client(daemon) as client:
         me = f"control: uid {os.getuid()} gid {os.getgid()} pid {os.getpid()}"
@@ -620,5 +651,6 @@ if __name__ == "__main__":
         a_wrong_configuration_starts_nothing,
         sockets_belong_to_their_groups,
         other_users_are_kept_out,
+        a_group_that_is_not_ones_own_is_refused_at_the_start,
         who_did_what_is_logged,
     ])
