@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
@@ -274,6 +275,41 @@ def vgpus_come_back_as_they_were():
             Qemu(daemon.directory + "/web.sock").close()
             check(daemon.stop() == 0 and len(saved(state)) == 2,
                   "an orderly end keeps them too")
+
+
+def a_kill_at_any_moment_loses_no_vgpu():
+    """Heads are set as fast as it goes; the next daemon has the last setting
+    that was answered, or the one that was on its way."""
+    numbers = random.Random(11)
+    with folder() as state:
+        sent = answered = 1920
+        for _ in range(12):
+            with Daemon("--state-dir", state) as daemon:
+                names = [v["name"] for v in daemon.call("List")["vgpus"]]
+                if not names:
+                    daemon.call("Create", name="a", type="PV24-2Q")
+                else:
+                    width = daemon.call("ListHeads", name="a")["heads"][0][
+                        "width"]
+                    check(names == ["a"] and width in (answered, sent),
+                          f"{names}, {width}: {answered}, {sent}")
+                    answered = width
+                timer = threading.Timer(numbers.uniform(0.01, 0.15),
+                                        daemon.process.kill)
+                timer.start()
+                try:
+                    with Client(daemon) as client:
+                        while True:
+                            sent = 640 + 8 * numbers.randrange(100)
+                            client.call("SetHead", name="a", head=0,
+                                        width=sent, height=480)
+                            answered = sent
+                except (OSError, AssertionError):
+                    pass
+                timer.join()
+                daemon.process.wait()
+            check(all(name in ("a.json", ".a.json.new") for name in
+                      os.listdir(state + "/vgpus")), "something else")
 
 
 def the_mode_comes_back():
@@ -642,6 +678,7 @@ if __name__ == "__main__":
         host_memory_device_budgets_and_instances_bound_too,
         pvgpuctl_shows_and_sets_it,
         vgpus_come_back_as_they_were,
+        a_kill_at_any_moment_loses_no_vgpu,
         the_mode_comes_back,
         damaged_and_unfitting_ones_are_left_aside,
         what_was_left_aside_comes_back_when_it_fits,
