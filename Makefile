@@ -53,6 +53,8 @@ help:
 	@echo 'make all     build the host programs'
 	@echo 'make module  build pvgpu.ko for every kernel of the guest images'
 	@echo 'make deps    install what is missing (apt)'
+	@echo 'make install the host programs and units; DESTDIR=, PREFIX=/usr'
+	@echo 'make deb     Debian packages of host and guest, in build/deb/'
 	@echo 'make clean   remove build/ (guest images stay in the XDG cache)'
 
 # ------------------------------------------------------------ compile rules

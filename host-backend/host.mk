@@ -87,3 +87,43 @@ CHECKS += $(HOST_TESTS) $(wildcard host-backend/tests/test_*.py)
 $(BUILD)/obj/host-backend/manager/varlink.o \
 $(BUILD)/asan/host-backend/manager/varlink.o: \
 	$(wildcard host-backend/manager/*.varlink)
+
+# ------------------------------------------------------ installing, packages
+# `make install DESTDIR= PREFIX=/usr`: programs, units, users, types, man pages.
+# Paths outside PREFIX (/etc, /run, /var) are fixed.
+PREFIX  ?= /usr
+DESTDIR ?=
+INSTALL := install
+UNITDIR  = $(PREFIX)/lib/systemd/system
+# Elsewhere than in /usr the units say where things are.
+HOST_ELSEWHERE = $(if $(filter-out /usr,$(PREFIX)), --types-dir \
+	$(PREFIX)/share/pvgpu/types.d --types-dir /etc/pvgpu/types.d)
+
+.PHONY: install deb
+install: $(PROGRAMS)
+	$(Q)d='$(DESTDIR)'; p="$$d$(PREFIX)"; set -e; \
+	$(INSTALL) -D -m755 $(BUILD)/bin/pvgpud "$$p/sbin/pvgpud"; \
+	$(INSTALL) -D -m755 $(BUILD)/bin/pvgpuctl "$$p/bin/pvgpuctl"; \
+	$(INSTALL) -D -m755 $(BUILD)/bin/pvgpu-worker "$$p/libexec/pvgpu-worker"; \
+	$(INSTALL) -D -m644 -t "$$p/share/pvgpu/types.d" host-backend/types/*.conf; \
+	$(INSTALL) -D -m644 host-backend/manager/io.pvgpu.Manager.varlink \
+		"$$p/share/varlink/io.pvgpu.Manager.varlink"; \
+	$(INSTALL) -D -m644 host-backend/ctl/completion/pvgpuctl \
+		"$$p/share/bash-completion/completions/pvgpuctl"; \
+	for page in docs/man/*.[1-9]; do $(INSTALL) -D -m644 -t \
+		"$$p/share/man/man$${page##*.}" "$$page"; done; \
+	$(INSTALL) -D -m644 -t "$$d$(UNITDIR)" host-backend/systemd/*.socket \
+		host-backend/systemd/*.service host-backend/systemd/*.slice; \
+	sed -i 's,=/usr/,=$(PREFIX)/,; /sbin.pvgpud/s,$$,$(HOST_ELSEWHERE),' \
+		"$$d$(UNITDIR)"/pvgpu*.service; \
+	$(INSTALL) -D -m644 host-backend/systemd/pvgpu.sysusers \
+		"$$p/lib/sysusers.d/pvgpu.conf"; \
+	$(INSTALL) -D -m644 host-backend/systemd/pvgpu.tmpfiles \
+		"$$p/lib/tmpfiles.d/pvgpu.conf"; \
+	$(INSTALL) -D -m644 -t "$$p/share/polkit-1/rules.d" \
+		host-backend/systemd/50-pvgpu.rules; \
+	$(INSTALL) -D -m644 -t "$$d/etc/pvgpu" host-backend/systemd/pvgpud.conf; \
+	$(INSTALL) -d -m755 "$$d/etc/pvgpu/types.d"
+
+deb: $(PROGRAMS)
+	$(Q)host-backend/debian/build.sh

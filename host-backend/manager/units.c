@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <systemd/sd-bus.h>
 #include <systemd/sd-login.h>
@@ -168,7 +169,10 @@ static int listen_at(struct units *u, const char *path)
 	fd = listener_bind(path, SOCK_SEQPACKET, 0666);
 	if (fd < 0)
 		return fd;
-	r = store_add(u->store, LISTENER_NAME, NULL, fd);
+	/* Whatever our umask is. */
+	r = chmod(path, 0666) < 0 ? -errno : 0;
+	if (!r)
+		r = store_add(u->store, LISTENER_NAME, NULL, fd);
 	if (!r)
 		r = listener_adopt(&u->listener, u->event, fd, path, accepted,
 				   u);
