@@ -17,11 +17,15 @@ import tempfile
 import time
 import traceback
 
+from varlink_support import Interface
+
 ASAN_BIN = "build/asan/bin"
 PLAIN_BIN = "build/bin"
 FAKE_WORKER = ASAN_BIN + "/helper_fake_worker"
 VECTORS = 4
 REGION = 65536
+with open("host-backend/manager/io.pvgpu.Manager.varlink") as description:
+    INTERFACE = Interface(description.read())
 
 # helper_fake_worker.h
 (BEHAVE, CRASH, EXIT, JUNK, DEAF, SILENT, WRONG_COOKIE, SHORT_PICTURE,
@@ -224,9 +228,12 @@ class Client:
                            "parameters": parameters}).encode() + b"\0"
 
     def call(self, method, **parameters):
+        """The reply's parameters, which are as the interface describes."""
         self.send(self.message(method, **parameters))
         reply = self.receive()
         check(reply is not None, "no reply")
+        wrong = INTERFACE.reply_mismatch(method, reply)
+        check(not wrong, f"not as described: {wrong}")
         if "error" in reply:
             raise VarlinkError(reply)
         return reply["parameters"]

@@ -36,6 +36,49 @@ def service_interface_answers():
             check(text == f.read(), "another description than the file's")
 
 
+def methods_take_what_the_description_says():
+    """Every method, asked with a parameter that none has, names its own."""
+    with Daemon() as daemon, Client(daemon) as client:
+        check(len(INTERFACE.methods) >= 13, f"{list(INTERFACE.methods)}")
+        for method, ((_, described), _) in INTERFACE.methods.items():
+            client.send(client.message(method, frob=1))
+            reply = client.receive()["parameters"]
+            check(reply["parameter"] == "frob", f"{reply}")
+            taken = reply["message"].partition("allowed are: ")[2].split()
+            check(taken == (list(described) or ["none"]),
+                  f"{method} takes {taken}, described are {list(described)}")
+            # Those that must be there, and their types.
+            needed = [n for n, kind in described.items() if kind[0] != "maybe"]
+            client.send(client.message(method, **{n: None for n in needed}))
+            reply = client.receive()
+            check(not needed or reply["error"].endswith("InvalidParameter"),
+                  f"{method}: {reply}")
+            for name, kind in described.items():
+                client.send(client.message(method, **{
+                    **{n: [] for n in needed}, name: []}))
+                reply = client.receive()
+                check(reply["error"].endswith("InvalidParameter"),
+                      f"{method} {name}: {reply}")
+
+
+def the_judge_of_replies_can_say_no():
+    """Wrong replies that the tests would let pass otherwise."""
+    good = {"parameters": {"vgpu": {
+        "name": "a", "type": "t", "uuid": "u", "state": "waiting",
+        "socket": "s", "framebuffer": 1, "placement": 0, "heads": 4}}}
+    check(INTERFACE.reply_mismatch("Create", good) is None, "good")
+    for change in ({"name": None}, {"heads": "4"}, {"heads": True},
+                   {"state": "odd"}, {"more": 1}, {"qemuPid": "x"}):
+        vgpu = {**good["parameters"]["vgpu"], **change}
+        check(INTERFACE.reply_mismatch("Create", {"parameters": {
+            "vgpu": vgpu}}), f"{change}")
+    check(INTERFACE.reply_mismatch("Create", {"parameters": {}}), "missing")
+    check(INTERFACE.reply_mismatch("List", {"parameters": {"vgpus": {}}}),
+          "no array")
+    check(INTERFACE.reply_mismatch("List", {
+        "error": "io.pvgpu.Manager.Frob", "parameters": {}}), "error")
+
+
 def garbage_gets_an_error_and_the_end():
     with Daemon() as daemon:
         for data in (b"\0", b"\xff\xfe\0", b"{\0", b"GET / HTTP/1.1\r\n\r\n\0",
@@ -226,6 +269,8 @@ def descriptor_exhaustion_is_survived():
 if __name__ == "__main__":
     run_tests([
         service_interface_answers,
+        methods_take_what_the_description_says,
+        the_judge_of_replies_can_say_no,
         garbage_gets_an_error_and_the_end,
         oversized_message_gets_an_error,
         half_messages_wait_and_end,
