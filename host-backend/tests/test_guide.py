@@ -63,7 +63,7 @@ class Machine:
         self.processes = []
         self.start("pvgpud", f"{self.top}/bin/pvgpud", "--runtime-dir",
                    f"{self.top}/run", "--types-dir", f"{self.top}/types",
-                   "--host-memory", "100%")
+                   "--host-memory", "1000%")
         self.start("libvirtd", "/usr/sbin/libvirtd")
         wait_until(lambda: os.path.exists(self.environment["PVGPU_SOCKET"]),
                    "pvgpud")

@@ -59,7 +59,8 @@ class Manager:
         self.control = self.directory + "/control"
         self.process = subprocess.Popen(
             [ASAN_BIN + "/pvgpud", "--runtime-dir", self.directory,
-             "--types-dir", "host-backend/types", "--worker", FAKE_WORKER],
+             "--types-dir", "host-backend/types", "--worker", FAKE_WORKER,
+             "--host-memory", "1000%"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         check(self.process.stdout.readline(), "pvgpud did not start")
 
