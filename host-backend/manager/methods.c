@@ -34,6 +34,21 @@ struct vgpu *method_vgpu(struct varlink_call *call)
 	return NULL;
 }
 
+const struct vgpu_type *method_type(struct varlink_call *call)
+{
+	const struct manager *m = call->manager;
+	const char *name = varlink_string(call, "type");
+	const struct vgpu_type *type = vgpu_types_find(&m->types, name);
+	char names[900];
+
+	if (type)
+		return type;
+	admission_type_names(names, sizeof(names), m, false);
+	varlink_error(call, "UnknownType", "type",
+		      "'%.64s' is not a type; types:%s", name, names);
+	return NULL;
+}
+
 static void list_types(struct varlink_call *call)
 {
 	const struct manager *m = call->manager;
@@ -56,90 +71,6 @@ static void list_types(struct varlink_call *call)
 	json_put(reply, "memory",
 		 describe_budget(m->config.gpu_memory, used, used));
 	json_put_string(reply, "mode", placement_mode_name(m->map.mode));
-	varlink_reply(call, reply, -1);
-}
-
-/* ------------------------------------------------------------------- GPU */
-
-static void get_gpu(struct varlink_call *call)
-{
-	json_object *reply = json_object_new_object();
-
-	json_put(reply, "gpu", describe_gpu(call->manager));
-	json_put(reply, "placements", describe_placements(call->manager));
-	varlink_reply(call, reply, -1);
-}
-
-static void set_gpu_mode(struct varlink_call *call)
-{
-	struct manager *m = call->manager;
-	const char *text = varlink_string(call, "mode");
-	json_object *reply;
-	enum placement_mode mode;
-	int r;
-
-	if (placement_mode_parse(&mode, text)) {
-		varlink_error(call, "InvalidMode", "mode",
-			      "'%.64s' given; allowed is %s", text,
-			      PLACEMENT_MODES_ALLOWED);
-		return;
-	}
-	r = manager_set_mode(m, mode);
-	if (r == -EBUSY) {
-		varlink_error(call, "InUse", "mode",
-			      "it is %s, and %u vGPUs are placed; it is "
-			      "switched only while there is none",
-			      placement_mode_name(m->map.mode), m->map.count);
-	} else if (r < 0) {
-		varlink_error(call, "System", "state", "%s: %s",
-			      state_path(m->state), strerror(-r));
-	} else {
-		reply = json_object_new_object();
-		json_put(reply, "gpu", describe_gpu(m));
-		varlink_reply(call, reply, -1);
-	}
-}
-
-/* The type that the call names, or NULL with the error sent. */
-static const struct vgpu_type *method_type(struct varlink_call *call)
-{
-	const struct manager *m = call->manager;
-	const char *name = varlink_string(call, "type");
-	const struct vgpu_type *type = vgpu_types_find(&m->types, name);
-	char names[900];
-
-	if (type)
-		return type;
-	admission_type_names(names, sizeof(names), m, false);
-	varlink_error(call, "UnknownType", "type",
-		      "'%.64s' is not a type; types:%s", name, names);
-	return NULL;
-}
-
-static void list_placements(struct varlink_call *call)
-{
-	const struct manager *m = call->manager;
-	const struct vgpu_type *type = method_type(call);
-	json_object *reply, *ids, *vacant;
-	uint32_t size;
-
-	if (!type)
-		return;
-	size = admission_units(type);
-	ids = json_object_new_array();
-	vacant = json_object_new_array();
-	for (uint32_t at = 0; at < m->map.units; at++) {
-		if (!placement_is_id(&m->map, size, at))
-			continue;
-		json_object_array_add(ids, json_object_new_int64(at));
-		if (!placement_check(&m->map, size, at))
-			json_object_array_add(vacant,
-					      json_object_new_int64(at));
-	}
-	reply = json_object_new_object();
-	json_put_int(reply, "size", size);
-	json_put(reply, "ids", ids);
-	json_put(reply, "free", vacant);
 	varlink_reply(call, reply, -1);
 }
 
@@ -493,11 +424,12 @@ static void qemu_arguments(struct varlink_call *call)
 
 const struct varlink_method manager_methods[] = {
 	{ "io.pvgpu.Manager.ListTypes", PARAMETERS(), list_types, false },
-	{ "io.pvgpu.Manager.GetGpu", PARAMETERS(), get_gpu, false },
+	{ "io.pvgpu.Manager.GetGpu", PARAMETERS(), method_get_gpu, false },
 	{ "io.pvgpu.Manager.SetGpuMode",
-	  PARAMETERS({ "mode", json_type_string, false }), set_gpu_mode, true },
+	  PARAMETERS({ "mode", json_type_string, false }), method_set_gpu_mode,
+	  true },
 	{ "io.pvgpu.Manager.ListPlacements",
-	  PARAMETERS({ "type", json_type_string, false }), list_placements,
+	  PARAMETERS({ "type", json_type_string, false }), method_list_placements,
 	  false },
 	{ "io.pvgpu.Manager.Create",
 	  PARAMETERS(NAME, { "type", json_type_string, false },

@@ -6,10 +6,18 @@
 #include "varlink.h"
 
 struct vgpu;
+struct vgpu_type;
 
 /* The vGPU that the call's "name" says, or NULL with the error sent. */
 struct vgpu *method_vgpu(struct varlink_call *call);
 
+/* The type that the call's "type" says, or NULL with the error sent. */
+const struct vgpu_type *method_type(struct varlink_call *call);
+
+/* methods_gpu.c */
+void method_get_gpu(struct varlink_call *call);
+void method_set_gpu_mode(struct varlink_call *call);
+void method_list_placements(struct varlink_call *call);
 /* methods_head.c */
 void method_list_heads(struct varlink_call *call);
 void method_set_head(struct varlink_call *call);

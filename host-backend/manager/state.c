@@ -12,11 +12,10 @@
 #include "admission.h"
 #include "common/log.h"
 #include "common/util.h"
+#include "json_file.h"
 #include "varlink.h"
 
 #define STATE_VERSION	1
-#define FILE_SIZE_MAX	(256u << 10)
-#define DEPTH_MAX	16
 #define SUFFIX		".json"
 
 struct state {
@@ -79,102 +78,6 @@ void state_close(struct state *s)
 	free(s);
 }
 
-static int write_all(int fd, const char *text)
-{
-	size_t size = strlen(text);
-
-	while (size) {
-		ssize_t n = write(fd, text, size);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			text += n;
-			size -= (size_t)n;
-		}
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-/* Puts the object (taken over) into the file, whole or not at all. */
-static int replace_file(int directory, const char *name, json_object *object)
-{
-	const char *text = json_object_to_json_string_ext(object,
-		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-		JSON_C_TO_STRING_NOSLASHESCAPE);
-	cleanup_fd int fd = -1;
-	char temporary[80];
-	int r = -ENOMEM;
-
-	snprintf(temporary, sizeof(temporary), ".%s.new", name);
-	if (text && strlen(text) + 1 > FILE_SIZE_MAX) {
-		r = -EFBIG;
-	} else if (text) {
-		fd = openat(directory, temporary, O_WRONLY | O_CREAT |
-			    O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-		r = fd < 0 ? -errno : write_all(fd, text);
-	}
-	json_object_put(object);
-	if (!r && renameat(directory, temporary, directory, name) < 0)
-		r = -errno;
-	if (!r && fsync(directory) < 0)
-		r = -errno;
-	if (r < 0)
-		unlinkat(directory, temporary, 0);
-	return r;
-}
-
-/* Reads a file of ours. NULL with *ret_why in words: it is damaged. */
-static json_object *read_file(int directory, const char *name,
-			      const char **ret_why)
-{
-	cleanup_fd int fd = openat(directory, name, O_RDONLY | O_CLOEXEC |
-				   O_NOFOLLOW | O_NONBLOCK);
-	cleanup_free char *text = NULL;
-	json_tokener *tokener;
-	json_object *object;
-	size_t used = 0;
-	struct stat st;
-	ssize_t n = 1;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		*ret_why = strerror(errno);
-		return NULL;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_SIZE_MAX) {
-		*ret_why = S_ISREG(st.st_mode) ?
-			"larger than any that pvgpud writes" :
-			"not a regular file";
-		return NULL;
-	}
-	text = malloc(FILE_SIZE_MAX);
-	tokener = json_tokener_new_ex(DEPTH_MAX);
-	while (text && used < FILE_SIZE_MAX && n > 0) {
-		n = read(fd, text + used, FILE_SIZE_MAX - used);
-		if (n > 0)
-			used += (size_t)n;
-	}
-	if (!text || !tokener || n < 0) {
-		*ret_why = n < 0 ? strerror(errno) : "out of memory";
-		json_tokener_free(tokener);
-		return NULL;
-	}
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
-					JSON_TOKENER_VALIDATE_UTF8);
-	object = json_tokener_parse_ex(tokener, text, (int)used);
-	*ret_why = json_tokener_get_error(tokener) == json_tokener_continue ?
-		"it ends too early" :
-		json_tokener_error_desc(json_tokener_get_error(tokener));
-	if (object && (json_tokener_get_parse_end(tokener) != used ||
-		       json_object_get_type(object) != json_type_object)) {
-		json_object_put(object);
-		object = NULL;
-		*ret_why = "not one object";
-	}
-	json_tokener_free(tokener);
-	return object;
-}
-
 /* ------------------------------------------------------------------ save */
 
 static void file_name(char out[VGPU_NAME_MAX + sizeof(SUFFIX)],
@@ -212,7 +115,7 @@ int state_save_vgpu(struct state *s, const struct vgpu *v)
 	json_put_int(o, "placement", v->placement);
 	json_put(o, "settings", settings_json(v));
 	file_name(file, v->name);
-	return replace_file(s->vgpus, file, o);
+	return json_file_replace(s->vgpus, file, o);
 }
 
 int state_remove_vgpu(struct state *s, const char *name)
@@ -246,7 +149,7 @@ int state_save_mode(struct state *s, enum placement_mode mode)
 	o = json_object_new_object();
 	json_put_int(o, "version", STATE_VERSION);
 	json_put_string(o, "mode", placement_mode_name(mode));
-	return replace_file(s->directory, "gpu" SUFFIX, o);
+	return json_file_replace(s->directory, "gpu" SUFFIX, o);
 }
 
 /* --------------------------------------------------------------- restore */
@@ -284,7 +187,7 @@ void state_restore_mode(struct manager *m)
 	if (!m->state || faccessat(m->state->directory, "gpu" SUFFIX, F_OK,
 				   AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	o = read_file(m->state->directory, "gpu" SUFFIX, &why);
+	o = json_file_read(m->state->directory, "gpu" SUFFIX, &why);
 	if (!o) {
 		log_error("%s/gpu" SUFFIX ": %s; the GPU's mode is %s",
 			  m->state->path, why,
@@ -493,7 +396,7 @@ static void restore_file(struct manager *m, const char *file)
 	}
 	if (manager_find(m, name))
 		return;
-	o = read_file(m->state->vgpus, file, &why);
+	o = json_file_read(m->state->vgpus, file, &why);
 	if (!o) {
 		set_aside(m, file, "%s", why);
 		return;
