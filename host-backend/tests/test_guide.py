@@ -128,6 +128,41 @@ def every_block_says_where_it_runs():
         check(os.path.exists(path), path)
 
 
+def what_installs_names_what_there_is():
+    """Of the blocks that need a machine of their own: packages, units, make's
+    targets, and the change of the configuration."""
+    text = "".join(guide.blocks("machine"))
+    names = set(re.findall(r"(pvgpu[a-z-]*)_\*\.deb", text))
+    check(names == {"pvgpu", "pvgpu-dkms"}, f"{names}")
+    for name in names:
+        check(any(os.path.exists(f"{room}/debian/{name}.control")
+                  for room in ("host-backend", "guest-drm")), name)
+    units = set(re.findall(r"pvgpud?[\w@-]*\.(?:service|socket)", text))
+    check(units, "no units")
+    for unit in units:
+        check(os.path.exists(f"host-backend/systemd/{unit}"), unit)
+    for target in set(re.findall(r"^make (\w+)$", text, re.M)):
+        done = subprocess.run(["make", "-n", target], capture_output=True,
+                              text=True, timeout=60)
+        check(done.returncode == 0, done.stderr)
+    sed = re.findall(r"^(sed -i .*) /etc/pvgpu/pvgpud.conf$", text, re.M)
+    check(len(sed) == 1, f"{sed}")
+    directory = tempfile.mkdtemp(prefix="pvgpu-")
+    path = directory + "/pvgpud.conf"
+    with open("host-backend/systemd/pvgpud.conf") as f:
+        # Any group that is here.
+        shipped = re.sub(r"(?m)^(\w+_group = ).*", rf"\g<1>{os.getgid()}",
+                         f.read())
+    with open(path, "w") as f:
+        f.write(shipped)
+    subprocess.run(["sh", "-c", f"{sed[0]} {path}"], check=True)
+    memory = int(re.search(r"(\d+)GiB", sed[0])[1])
+    with Daemon("--config", path) as daemon:
+        check(daemon.call("ListTypes")["memory"]["limit"] == memory << 30,
+              "memory")
+    shutil.rmtree(directory)
+
+
 def two_desktops_in_libvirt():
     absent = sorted({package for path, package in NEEDED.items()
                      if not os.path.exists(path)})
@@ -168,4 +203,5 @@ def two_desktops_in_libvirt():
 
 
 if __name__ == "__main__":
-    run_tests([every_block_says_where_it_runs, two_desktops_in_libvirt])
+    run_tests([every_block_says_where_it_runs,
+               what_installs_names_what_there_is, two_desktops_in_libvirt])
