@@ -97,7 +97,8 @@ INSTALL := install
 UNITDIR  = $(PREFIX)/lib/systemd/system
 # Elsewhere than in /usr the units say where things are.
 HOST_ELSEWHERE = $(if $(filter-out /usr,$(PREFIX)), --types-dir \
-	$(PREFIX)/share/pvgpu/types.d --types-dir /etc/pvgpu/types.d)
+	$(PREFIX)/share/pvgpu/types.d --types-dir /etc/pvgpu/types.d --worker \
+	$(PREFIX)/libexec/pvgpu-worker)
 
 .PHONY: install deb
 install: $(PROGRAMS)

@@ -57,6 +57,16 @@ static struct inherited *find(const struct store *s, const char *name,
 	return NULL;
 }
 
+/* Whether NOTIFY_SOCKET is meant for us, and not for a service that we are
+ * somewhere below: systemd says which process it started. */
+static bool is_service(void)
+{
+	const char *started = getenv("SYSTEMD_EXEC_PID");
+
+	return getenv("NOTIFY_SOCKET") &&
+	       (!started || strtoll(started, NULL, 10) == getpid());
+}
+
 int store_open(struct store **ret)
 {
 	char **names = NULL;
@@ -68,7 +78,7 @@ int store_open(struct store **ret)
 		return -ENOMEM;
 	s->record = -1;
 	s->failed = (struct log_limit){ .burst = 3, .seconds = 10 };
-	s->keeps = getenv("NOTIFY_SOCKET") != NULL;
+	s->keeps = is_service();
 	n = sd_listen_fds_with_names(1, &names);
 	if (n < 0) {
 		free(s);

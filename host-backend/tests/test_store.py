@@ -70,7 +70,8 @@ class Systemd:
             if "READY" in fields:
                 self.ready.set()
 
-    def start(self, types=None):
+    def start(self, types=None, started="$$"):
+        """`started` is the process that it says it started."""
         with self.lock:
             kept = [(name, fd) for name, fds in self.store.items()
                     for fd in fds]
@@ -87,7 +88,8 @@ class Systemd:
         check(len(kept) < 390, "a store that grows")
         self.ready.clear()
         self.pid = os.posix_spawn(
-            "/bin/sh", ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh",
+            "/bin/sh", ["sh", "-c", f'LISTEN_PID=$$ SYSTEMD_EXEC_PID={started} '
+                        'exec "$@"', "sh",
                         ASAN_BIN + "/pvgpud", "--runtime-dir",
                         self.directory + "/run", "--types-dir",
                         types or self.types, "--worker", FAKE_WORKER,
@@ -417,6 +419,23 @@ def the_end_of_the_store_is_the_end_of_all():
         check(systemd.call("List")["vgpus"] == [], "nothing is left")
 
 
+def the_store_of_another_service_is_left_alone():
+    """A pvgpud that somebody runs by hand in a shell of some service."""
+    with Systemd() as systemd:
+        systemd.end(signal.SIGTERM)
+        systemd.drop_store()
+        systemd.start(started="1")
+        systemd.call("Create", name="a", type="PV24-1Q")
+        qemu = Qemu(systemd.path("a"))
+        worker = systemd.running("a")["workerPid"]
+        check(systemd.kept() == set(), f"stored: {systemd.kept()}")
+        systemd.end(signal.SIGTERM)
+        check(dead(worker) and not os.path.exists(systemd.path("a")),
+              "it left something")
+        check(hung_up(qemu.socket), "QEMU's socket is open")
+        qemu.close()
+
+
 def the_watchdog_is_fed():
     with Systemd() as systemd:
         wait_until(lambda: systemd.watchdogs >= 2, "two signs of life", 5)
@@ -434,5 +453,6 @@ run_tests([
     a_vgpu_keeps_its_limits_when_its_type_is_gone,
     a_configuration_that_became_too_small_takes_no_vgpu_away,
     the_end_of_the_store_is_the_end_of_all,
+    the_store_of_another_service_is_left_alone,
     the_watchdog_is_fed,
 ])
