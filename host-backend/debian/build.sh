@@ -21,6 +21,9 @@ documents() {
 	mkdir -p "$doc"
 	cp $here/copyright "$doc/"
 	gzip -9n < $here/changelog > "$doc/changelog.gz"
+	mkdir -p "$out/work/$1/usr/share/lintian/overrides"
+	sed "s/@PACKAGE@/$1/" $here/lintian-overrides \
+		> "$out/work/$1/usr/share/lintian/overrides/$1"
 }
 
 # $1 package, $2 folder of its parts, $3 architecture, $4 Depends of libraries

@@ -129,6 +129,7 @@ static json_object *save_vgpu(struct vgpu *v)
 		struct worker_kept kept = worker_kept(v->worker);
 
 		json_put_int(o, "workerPid", (uint64_t)kept.pid);
+		json_put_int(o, "workerLink", kept.link);
 		json_put(o, "workerTold", json_object_new_boolean(kept.told));
 		json_put(o, "workerReady",
 			 json_object_new_boolean(kept.ready));
@@ -195,6 +196,7 @@ static void adopt_vgpu(struct manager *m, json_object *from)
 		.qemu_pid = (pid_t)get_number(from, "qemuPid"),
 		.worker = {
 			.pid = (pid_t)get_number(from, "workerPid"),
+			.link = (unsigned int)get_number(from, "workerLink"),
 			.told = get_flag(from, "workerTold"),
 			.ready = get_flag(from, "workerReady"),
 		},

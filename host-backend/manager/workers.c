@@ -595,6 +595,8 @@ int worker_adopt(struct worker **ret, const struct worker_setup *setup,
 		worker_kill(w, "its QEMU is gone");
 	else if (w->socket < 0)
 		worker_kill(w, "its socket was not kept");
+	else if (kept->link != WORKER_LINK_VERSION)
+		worker_kill(w, "it is of another version than this pvgpud");
 	else if (!w->told)
 		worker_kill(w, "an earlier pvgpud did not finish its start");
 	else if (!w->ready)
@@ -605,7 +607,8 @@ int worker_adopt(struct worker **ret, const struct worker_setup *setup,
 struct worker_kept worker_kept(const struct worker *w)
 {
 	return (struct worker_kept){
-		.pid = w->pid, .told = w->told, .ready = w->ready,
+		.pid = w->pid, .link = WORKER_LINK_VERSION,
+		.told = w->told, .ready = w->ready,
 	};
 }
 

@@ -34,6 +34,7 @@ struct worker_ops {
 /* What the next pvgpud must know to take a worker over. */
 struct worker_kept {
 	pid_t pid;
+	unsigned int link;		/* its WORKER_LINK_VERSION */
 	bool told;			/* INIT is sent */
 	bool ready;
 };

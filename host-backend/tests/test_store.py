@@ -199,7 +199,8 @@ def everything_is_stored_by_name_and_removed_by_name():
         wait_until(lambda: systemd.kept("a") == {"listener"},
                    "the session is removed")
         systemd.call("Destroy", name="a")
-        check(systemd.kept() == {"record"}, f"at last: {systemd.kept()}")
+        wait_until(lambda: systemd.kept() == {"record"},
+                   f"at last: {systemd.kept()}")
 
 
 def nothing_is_lost_over_restarts_and_kills():
@@ -353,6 +354,26 @@ def a_record_cut_short_leaves_the_one_before():
         check("b.listener" not in systemd.kept(), "b's listener is removed")
 
 
+def a_worker_of_another_version_is_replaced():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        qemu = Qemu(systemd.path("a"))
+        first = systemd.running("a")["workerPid"]
+        qemu.wait_vector()
+        systemd.end(signal.SIGTERM)
+        record = systemd.store["record"][0]
+        for at in (24, 48 + (4 << 20)):
+            text = os.pread(record, 65536, at)
+            found = text.find(b'"workerLink":')
+            if found >= 0:
+                os.pwrite(record, b"9", at + found + len('"workerLink":'))
+        systemd.start()
+        qemu.wait_vector()      # QEMU keeps its window and eventfds
+        check(systemd.running("a")["workerPid"] != first, "the same worker")
+        check("of another version" in systemd.log(), "a line about it")
+        qemu.close()
+
+
 def a_vgpu_keeps_its_limits_when_its_type_is_gone():
     with Systemd() as systemd:
         systemd.call("Create", name="a", type="PV24-2Q")
@@ -450,6 +471,7 @@ run_tests([
     a_kill_at_any_moment_leaves_no_qemu_hanging,
     what_belongs_to_nothing_is_removed,
     a_record_cut_short_leaves_the_one_before,
+    a_worker_of_another_version_is_replaced,
     a_vgpu_keeps_its_limits_when_its_type_is_gone,
     a_configuration_that_became_too_small_takes_no_vgpu_away,
     the_end_of_the_store_is_the_end_of_all,

@@ -172,6 +172,15 @@ def a_pvgpud_that_hangs_is_ended_by_the_watchdog():
 
 
 @test
+def an_upgrade_of_the_package_loses_nothing():
+    served_by, before = worker("a"), unit("pvgpud", "MainPID")
+    vm().run("dpkg -i /host/pvgpu_*.deb", timeout=180)
+    assert unit("pvgpud", "MainPID") not in (before, "0"), journal()
+    assert worker("a") == served_by and stored() == IN_USE, journal()
+    drawing().goes_on()
+
+
+@test
 def a_second_vgpu_conforms_and_its_worker_is_replaced():
     vm().run("pvgpuctl create b PV24-1A")
     result = vm().run("pvgpu-conform --replace 'systemctl kill -s KILL pvgpu-worker@b.service' "
