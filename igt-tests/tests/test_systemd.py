@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 sys.path.insert(0, "igt-tests")
-from harness import BUILD, Lazy, Vm, images, main, test
+from harness import BUILD, Lazy, Vm, guide, images, main, test
 
 # What a host without pvgpu has no need of in an emulated CPU.
 QUIET = """e2scrub_reap.service systemd-logind.service getty@tty1.service
@@ -104,8 +104,20 @@ drawing = Lazy(lambda: Drawing("a"))
 
 
 @test
-def the_package_installs_and_pvgpud_is_ready():
-    vm().run("dpkg -i /host/pvgpu_*.deb", timeout=180)
+def the_guides_installation_works_word_by_word():
+    # From the folder of a source tree that has built its packages.
+    vm().run("mkdir -p /root/pvgpu/build/deb && cp /host/pvgpu_*.deb /root/pvgpu/build/deb/ && "
+             "useradd administrator")
+    for commands in guide.blocks("systemd"):
+        vm().run(f"set -e; cd /root/pvgpu; export SUDO_USER=administrator\n{commands}",
+                 timeout=180)
+    assert "pvgpu" in vm().run("id -nG administrator").out.split()
+    assert "48 GiB" in vm().run("pvgpuctl gpu").out
+    vm().run("rm -r /root/pvgpu")
+
+
+@test
+def pvgpud_is_ready_and_confined():
     assert unit("pvgpud.service", "ActiveState") == "active", journal()
     assert unit("pvgpud.service", "User") == "pvgpu"
     assert vm().run("stat -c '%a %U %G' /run/pvgpu/control").out.split() == ["660", "root", "pvgpu"]
