@@ -12,7 +12,7 @@
 
 /* What a worker's environment may hold: how our lines are read and, for
  * sanitizers, where their findings go. */
-static char **clean_environment(bool debug)
+static char **clean_environment(void)
 {
 	static const char *const kept[] = {
 		"JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_OPTIONS",
@@ -21,7 +21,7 @@ static char **clean_environment(bool debug)
 	char **environment;
 	size_t used = 0;
 
-	environment = calloc(ARRAY_SIZE(kept) + 2, sizeof(*environment));
+	environment = calloc(ARRAY_SIZE(kept) + 1, sizeof(*environment));
 	if (!environment)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
@@ -31,8 +31,6 @@ static char **clean_environment(bool debug)
 				      value) < 0)
 			environment[--used] = NULL;
 	}
-	if (debug)
-		environment[used] = strdup("PVGPU_DEBUG=1");
 	return environment;
 }
 
@@ -45,8 +43,10 @@ static void free_strings(char ***strings)
 
 int spawn_worker(pid_t *ret, const char *program, bool debug, int socket)
 {
-	cleanup(free_strings) char **environment = clean_environment(debug);
-	char *const arguments[] = { (char *)"pvgpu-worker", NULL };
+	cleanup(free_strings) char **environment = clean_environment();
+	char *const arguments[] = {
+		(char *)"pvgpu-worker", debug ? (char *)"--debug" : NULL, NULL,
+	};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
