@@ -12,23 +12,23 @@ export SOURCE_DATE_EPOCH
 SOURCE_DATE_EPOCH=$(date -d "$(sed -n 's/^ -- .*>  //p' $here/changelog | head -n1)" +%s)
 umask 022
 rm -rf $out
-mkdir -p $out/work
+mkdir -p $out/stage
 
 # What every package has beside its files. $1 package, $2 folder of its parts
 documents() {
-	local doc=$out/work/$1/usr/share/doc/$1
+	local doc=$out/stage/$1/usr/share/doc/$1
 
 	mkdir -p "$doc"
 	cp $here/copyright "$doc/"
 	gzip -9n < $here/changelog > "$doc/changelog.gz"
-	mkdir -p "$out/work/$1/usr/share/lintian/overrides"
+	mkdir -p "$out/stage/$1/usr/share/lintian/overrides"
 	sed "s/@PACKAGE@/$1/" $here/lintian-overrides \
-		> "$out/work/$1/usr/share/lintian/overrides/$1"
+		> "$out/stage/$1/usr/share/lintian/overrides/$1"
 }
 
 # $1 package, $2 folder of its parts, $3 architecture, $4 Depends of libraries
 package() {
-	local root=$out/work/$1 script
+	local root=$out/stage/$1 script
 
 	mkdir -p "$root/DEBIAN"
 	sed "s/@VERSION@/$version/; s/@ARCH@/$3/; s/@DEPENDS@/$4/" \
@@ -52,23 +52,23 @@ package() {
 }
 
 # ------------------------------------------------------------- the host part
-make --no-print-directory install DESTDIR="$out/work/pvgpu" PREFIX=/usr
-root=$out/work/pvgpu
+make --no-print-directory install DESTDIR="$out/stage/pvgpu" PREFIX=/usr
+root=$out/stage/pvgpu
 find "$root/usr" -type f -perm /111 -exec sh -c \
 	'head -c4 "$1" | grep -q ELF && strip --remove-section=.comment "$1"' \
 	sh {} \;
 find "$root/usr/share/man" -type f -exec gzip -9n {} +
 documents pvgpu
-mkdir -p $out/work/shlibs/debian
-touch $out/work/shlibs/debian/control
-libraries=$(cd $out/work/shlibs && dpkg-shlibdeps -O \
+mkdir -p $out/stage/shlibs/debian
+touch $out/stage/shlibs/debian/control
+libraries=$(cd $out/stage/shlibs && dpkg-shlibdeps -O \
 	../pvgpu/usr/sbin/pvgpud ../pvgpu/usr/bin/pvgpuctl \
 	../pvgpu/usr/libexec/pvgpu-worker | sed -n 's/^shlibs:Depends=//p')
 [ -n "$libraries" ]
 package pvgpu $here "$arch" "$libraries"
 
 # ---------------------------------------------------------- the guest's module
-source=$out/work/pvgpu-dkms/usr/src/pvgpu-$version
+source=$out/stage/pvgpu-dkms/usr/src/pvgpu-$version
 mkdir -p "$source/guest-drm" "$source/protocol"
 cp -R guest-drm/*.c guest-drm/*.h guest-drm/Kbuild guest-drm/Makefile \
 	guest-drm/probe.sh guest-drm/uapi "$source/guest-drm/"
@@ -80,4 +80,4 @@ sed "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$version\"/" guest-drm/dkms.conf \
 find "$source" -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
 documents pvgpu-dkms
 package pvgpu-dkms guest-drm/debian all ""
-rm -rf $out/work
+rm -rf $out/stage
