@@ -34,6 +34,18 @@ struct vgpu *method_vgpu(struct varlink_call *call)
 	return NULL;
 }
 
+int64_t method_head(struct varlink_call *call, const struct vgpu *v)
+{
+	int64_t head = varlink_int(call, "head");
+
+	if (head >= 0 && head < v->limits.heads)
+		return head;
+	varlink_error(call, "NoSuchHead", "head",
+		      "%" PRId64 " is not a head of '%s'; allowed are 0 to %u",
+		      head, v->name, v->limits.heads - 1);
+	return -1;
+}
+
 const struct vgpu_type *method_type(struct varlink_call *call)
 {
 	const struct manager *m = call->manager;
@@ -346,18 +358,12 @@ static void screenshot_answer(void *userdata, int error,
 static void screenshot(struct varlink_call *call)
 {
 	struct vgpu *v = method_vgpu(call);
-	int64_t head = varlink_int(call, "head");
+	int64_t head = v ? method_head(call, v) : -1;
 	enum vgpu_state state;
 	int r;
 
-	if (!v)
+	if (head < 0)
 		return;
-	if (head < 0 || head >= v->limits.heads) {
-		varlink_error(call, "NoSuchHead", "head",
-			      "%" PRId64 " is not a head of '%s'; allowed are "
-			      "0 to %u", head, v->name, v->limits.heads - 1);
-		return;
-	}
 	state = vgpu_state(v);
 	if (state != VGPU_RUNNING) {
 		varlink_error(call, "NotRunning", "name",

@@ -10,6 +10,9 @@ struct vgpu_type;
 
 /* The vGPU that the call's "name" says, or NULL with the error sent. */
 struct vgpu *method_vgpu(struct varlink_call *call);
+/* The head that the call names, of this vGPU; -1 if it has none such, and the
+ * caller has been told. */
+int64_t method_head(struct varlink_call *call, const struct vgpu *v);
 
 /* The type that the call's "type" says, or NULL with the error sent. */
 const struct vgpu_type *method_type(struct varlink_call *call);

@@ -89,20 +89,13 @@ static int change(struct varlink_call *call, struct head_setting *s,
 void method_set_head(struct varlink_call *call)
 {
 	struct vgpu *v = method_vgpu(call);
-	int64_t head = varlink_int(call, "head");
+	int64_t head = v ? method_head(call, v) : -1;
 	struct head_setting next, before;
 	json_object *reply;
 	int r;
 
-	if (!v)
+	if (head < 0)
 		return;
-	if (head < 0 || head >= v->limits.heads) {
-		varlink_error(call, "NoSuchHead", "head",
-			      "%" PRId64 " is not a head of '%s'; allowed are "
-			      "0 to %d", head, v->name,
-			      (int)v->limits.heads - 1);
-		return;
-	}
 	next = v->heads[head];
 	if (change(call, &next, &v->limits))
 		return;

@@ -6,13 +6,6 @@
 
 #include "worker.h"
 
-uint32_t queue_vector(uint32_t queue, uint32_t channels, uint32_t vectors)
-{
-	if (queue == PVGPU_QUEUE_CONTROL || queue > channels || vectors == 1)
-		return 0;
-	return 1 + (queue - 1) % (vectors - 1);
-}
-
 void queue_init(struct worker *w, uint32_t index)
 {
 	const struct window_layout *l = &w->layout;
@@ -23,7 +16,8 @@ void queue_init(struct worker *w, uint32_t index)
 	struct queue *q = &w->queues[index];
 
 	q->index = index;
-	q->vector = queue_vector(index, w->limits.channels, WINDOW_VECTORS);
+	q->vector = pvgpu_queue_vector(index, w->limits.channels,
+				       WINDOW_VECTORS);
 	q->pending = false;
 	pvgpu_producer_init(&q->done, own, peer,
 			    (uint8_t *)own + PVGPU_RING_SLOTS_OFFSET,

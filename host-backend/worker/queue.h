@@ -23,9 +23,6 @@ struct queue {
 	struct pvgpu_producer done;
 };
 
-/* The doorbell and interrupt of a queue: spec.md "Vectors". */
-uint32_t queue_vector(uint32_t queue, uint32_t channels, uint32_t vectors);
-
 /* Empties every queue of the window and makes the host's words say so. */
 void queues_init(struct worker *w);
 /* Empties one (a channel that is opened). */

@@ -143,10 +143,7 @@ int pvgpu_device_read(struct pvgpu_device *d, const void *window,
 
 uint32_t pvgpu_device_vector(const struct pvgpu_device *d, uint32_t queue)
 {
-	if (queue == PVGPU_QUEUE_CONTROL || queue > d->channels ||
-	    d->vectors == 1)
-		return 0;
-	return 1 + (queue - 1) % (d->vectors - 1);
+	return pvgpu_queue_vector(queue, d->channels, d->vectors);
 }
 
 int pvgpu_client_init(struct pvgpu_client *c, void *window, uint64_t size,

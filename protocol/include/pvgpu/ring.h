@@ -258,4 +258,16 @@ PVGPU_INLINE bool pvgpu_consumer_sleep(struct pvgpu_consumer *r)
 	return pvgpu_load32_acquire(&r->peer->produced) == r->consumed;
 }
 
+/* ---------------------------------------------------------------- queues */
+
+/* The doorbell and the interrupt vector of a queue, the same number each way
+ * (spec.md "Transport"): 0 for control and events, the channels share the rest. */
+PVGPU_INLINE uint32_t pvgpu_queue_vector(uint32_t queue, uint32_t channels,
+					 uint32_t vectors)
+{
+	if (queue == PVGPU_QUEUE_CONTROL || queue > channels || vectors == 1)
+		return 0;
+	return 1 + (queue - 1) % (vectors - 1);
+}
+
 #endif
