@@ -426,8 +426,9 @@ static void test_ledger(void **state)
 {
 	uint64_t seed = 42, held[64] = { 0 }, sum = 0, peak = 0, bytes;
 	struct pvgpu_surface s = {
-		.format = PVGPU_FORMAT_ARGB8888, .width = 100, .height = 100,
-		.depth = 1, .layers = 1, .levels = 1, .samples = 1,
+		.format = 1, .width = 100, .height = 100, .depth = 1,
+		.layers = 1, .levels = 1, .samples = 1,
+		.target = PVGPU_TARGET_2D,
 	};
 	struct ledger l;
 	struct verdict v;

@@ -80,6 +80,8 @@ struct verdict resource_create(struct resource_table *t,
 
 	if (!name)
 		return invalid(offsetof(struct pvgpu_resource_create, resource));
+	if (q->reserved)
+		return invalid(offsetof(struct pvgpu_resource_create, reserved));
 	if (kind == PVGPU_RESOURCE_SURFACE)	/* no class here renders */
 		return verdict(PVGPU_STATUS_UNSUPPORTED,
 			       offsetof(struct pvgpu_resource_create, kind));

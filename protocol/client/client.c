@@ -126,6 +126,9 @@ int pvgpu_device_read(struct pvgpu_device *d, const void *window,
 	d->channel_classes = pvgpu_le32_to_cpu(info.channel_classes);
 	d->max_resources = pvgpu_le32_to_cpu(info.max_resources);
 	d->max_extents = pvgpu_le32_to_cpu(info.max_extents);
+	d->capsets = pvgpu_le32_to_cpu(info.capsets);
+	d->max_contexts = pvgpu_le32_to_cpu(info.max_contexts);
+	d->max_commands = pvgpu_le32_to_cpu(info.max_commands);
 	for (i = 0; i < sizeof(info.type_name); i++)
 		d->type_name[i] = (char)info.type_name[i];
 	d->type_name[i] = '\0';

@@ -53,6 +53,7 @@ struct pvgpu_device {
 	uint32_t cursor_max;
 	uint32_t channels, channel_classes;
 	uint32_t max_resources, max_extents;
+	uint32_t capsets, max_contexts, max_commands;
 	char type_name[33];
 	uint8_t vgpu_uuid[16];
 };

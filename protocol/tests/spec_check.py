@@ -17,6 +17,7 @@ import sys
 
 SPEC = "protocol/spec.md"
 HEADERS = ("protocol/include/pvgpu/wire.h",
+           "protocol/include/pvgpu/format.h",
            "protocol/include/pvgpu/footprint.h")
 SCALARS = {"uint8_t": 1, "pvgpu_le16": 2, "pvgpu_le32": 4, "pvgpu_le64": 8}
 

@@ -53,6 +53,8 @@
 
 #define PVGPU_FEATURE_COPY	(1ull << 0)	/* channels of class COPY */
 #define PVGPU_FEATURE_CURSOR	(1ull << 1)	/* each head has a cursor plane */
+#define PVGPU_FEATURE_VIRGL	(1ull << 2)	/* contexts, surfaces, channels of
+						 * class VIRGL */
 
 /* ------------------------------------------------------ device information
  * At offset 0 of the window. Written by the host before a guest can see the
@@ -92,7 +94,10 @@ struct pvgpu_info {
 	pvgpu_le32 max_refresh;		/* 172: mHz */
 	uint8_t    type_name[32];	/* 176: NUL-padded */
 	uint8_t    vgpu_uuid[16];	/* 208 */
-	pvgpu_le32 reserved[8];		/* 224 */
+	pvgpu_le32 capsets;		/* 224: bit (1 << id) for CAPSET */
+	pvgpu_le32 max_contexts;	/* 228 */
+	pvgpu_le32 max_commands;	/* 232: bytes of one command buffer */
+	pvgpu_le32 reserved[5];		/* 236 */
 };					/* 256 */
 
 /* --------------------------------------------------------- attach blocks */
@@ -194,6 +199,7 @@ struct pvgpu_fence {
 #define PVGPU_STATUS_LOST		9u	/* reset before it was done */
 #define PVGPU_STATUS_GUEST_REFUSED	10u	/* the type is not for this guest */
 #define PVGPU_STATUS_VERSION		11u
+#define PVGPU_STATUS_CONTEXT_LOST	12u	/* by this batch or one before it */
 /* Limits of the vGPU's type; detail says the limit, as a number. */
 #define PVGPU_STATUS_LIMIT_HEADS	32u
 #define PVGPU_STATUS_LIMIT_MODE		33u	/* width, height or refresh */
@@ -205,6 +211,8 @@ struct pvgpu_fence {
 #define PVGPU_STATUS_LIMIT_CHANNELS	39u
 #define PVGPU_STATUS_LIMIT_PLANES	40u
 #define PVGPU_STATUS_LIMIT_CURSOR	41u
+#define PVGPU_STATUS_LIMIT_CONTEXTS	42u
+#define PVGPU_STATUS_LIMIT_COMMANDS	43u	/* bytes of a command buffer */
 
 /* Opens every message of every ring. length counts this header and is a
  * multiple of 8; the message takes ceil(length / 64) slots, and what is left
@@ -236,10 +244,21 @@ struct pvgpu_completion {
 #define PVGPU_OP_CHANNEL_OPEN		0x0020u
 #define PVGPU_OP_CHANNEL_CLOSE		0x0021u
 #define PVGPU_OP_COMMIT			0x0030u
+#define PVGPU_OP_CAPSET			0x0040u
+#define PVGPU_OP_CONTEXT_CREATE		0x0041u
+#define PVGPU_OP_CONTEXT_DESTROY	0x0042u
+#define PVGPU_OP_CONTEXT_ATTACH		0x0043u
+#define PVGPU_OP_CONTEXT_DETACH		0x0044u
+#define PVGPU_OP_CONTEXT_QUERY		0x0045u
 /* Submission opcodes of channels of class COPY. */
 #define PVGPU_OP_COPY_NOP		0x0100u
 #define PVGPU_OP_COPY_RECT		0x0101u
 #define PVGPU_OP_COPY_FILL		0x0102u
+/* Submission opcodes of channels of class VIRGL. */
+#define PVGPU_OP_VIRGL_NOP		0x0200u
+#define PVGPU_OP_VIRGL_SUBMIT		0x0201u
+#define PVGPU_OP_VIRGL_TRANSFER_TO	0x0202u
+#define PVGPU_OP_VIRGL_TRANSFER_FROM	0x0203u
 /* Events. */
 #define PVGPU_EVENT_HEAD		0x8001u
 
@@ -292,14 +311,26 @@ struct pvgpu_head_edid_done {
 /* RESOURCE_CREATE: gives the name `resource` (not 0, chosen by the guest) to
  * an object. LINEAR is size bytes that live in VRAM alone and cost the device
  * nothing. SURFACE lives with the renderer and is charged its footprint
- * (footprint.h); it takes a channel class that renders. */
+ * (footprint.h); its size is that of the VRAM which it may be given for
+ * transfers. */
 #define PVGPU_RESOURCE_LINEAR	1u
 #define PVGPU_RESOURCE_SURFACE	2u
+/* Targets of a SURFACE, numbered as virgl's stream numbers them. */
+#define PVGPU_TARGET_BUFFER		0u
+#define PVGPU_TARGET_1D			1u
+#define PVGPU_TARGET_2D			2u
+#define PVGPU_TARGET_3D			3u
+#define PVGPU_TARGET_CUBE		4u
+#define PVGPU_TARGET_RECT		5u
+#define PVGPU_TARGET_1D_ARRAY		6u
+#define PVGPU_TARGET_2D_ARRAY		7u
+#define PVGPU_TARGET_CUBE_ARRAY		8u
+#define PVGPU_SURFACE_Y_0_TOP		(1u << 0)	/* row 0 is the top one */
 struct pvgpu_resource_create {
 	struct pvgpu_msg msg;		/*   0 */
 	pvgpu_le32 resource;		/*  16 */
 	pvgpu_le32 kind;		/*  20: PVGPU_RESOURCE_* */
-	pvgpu_le64 size;		/*  24: LINEAR: bytes; SURFACE: 0 */
+	pvgpu_le64 size;		/*  24: bytes; SURFACE: 0 is never backed */
 	pvgpu_le32 format;		/*  32: SURFACE only, else 0, as below */
 	pvgpu_le32 width;		/*  36 */
 	pvgpu_le32 height;		/*  40 */
@@ -307,10 +338,14 @@ struct pvgpu_resource_create {
 	pvgpu_le32 layers;		/*  48 */
 	pvgpu_le32 levels;		/*  52 */
 	pvgpu_le32 samples;		/*  56 */
-	pvgpu_le32 bind;		/*  60 */
-};					/*  64 */
+	pvgpu_le32 bind;		/*  60: virgl's bits */
+	pvgpu_le32 target;		/*  64: PVGPU_TARGET_* */
+	pvgpu_le32 flags;		/*  68: PVGPU_SURFACE_* */
+	pvgpu_le32 context;		/*  72: is attached to it; 0: to none */
+	pvgpu_le32 reserved;		/*  76 */
+};					/*  80 */
 
-/* RESOURCE_BACK: the VRAM behind a LINEAR resource, in order; may be sent in
+/* RESOURCE_BACK: the VRAM behind a resource, in order; may be sent in
  * parts, each going on where the last ended. Usable when the sum is size,
  * rounded up to PVGPU_EXTENT_ALIGN. */
 struct pvgpu_extent {
@@ -337,6 +372,7 @@ struct pvgpu_resource_destroy {
  * its rings and sets its fence to 0; closing completes what was taken and
  * drops the rest. */
 #define PVGPU_CHANNEL_COPY	1u	/* class */
+#define PVGPU_CHANNEL_VIRGL	2u
 struct pvgpu_channel_open {
 	struct pvgpu_msg msg;		/*   0 */
 	pvgpu_le32 channel;		/*  16 */
@@ -349,6 +385,65 @@ struct pvgpu_channel_close {
 	pvgpu_le32 channel;		/*  16 */
 	pvgpu_le32 reserved;		/*  20 */
 };					/*  24 */
+
+/* CAPSET: size bytes from offset of what the renderer says that it can, in
+ * the form that virgl's capability sets have (virgl_hw.h of virglrenderer).
+ * The answer is shorter where the set ends. */
+#define PVGPU_CAPSET_VIRGL	1u
+#define PVGPU_CAPSET_VIRGL2	2u
+#define PVGPU_CAPSET_CHUNK_MAX	4096u
+struct pvgpu_capset {
+	struct pvgpu_msg msg;		/*   0 */
+	pvgpu_le32 capset;		/*  16: PVGPU_CAPSET_* */
+	pvgpu_le32 version;		/*  20 */
+	pvgpu_le32 offset;		/*  24 */
+	pvgpu_le32 size;		/*  28: 0..PVGPU_CAPSET_CHUNK_MAX */
+};					/*  32 */
+struct pvgpu_capset_done {
+	struct pvgpu_completion done;	/*   0 */
+	pvgpu_le32 max_version;		/*  32 */
+	pvgpu_le32 total;		/*  36: bytes of the whole set */
+	pvgpu_le32 size;		/*  40: bytes that follow */
+	pvgpu_le32 reserved;		/*  44 */
+	/* uint8_t data[size], padded with zeroes to a multiple of 8 */
+};					/*  48 */
+
+/* CONTEXT_CREATE / DESTROY: an island of the renderer's state. What one
+ * does wrong is lost for it alone. The name is the guest's and not 0. */
+struct pvgpu_context_create {
+	struct pvgpu_msg msg;		/*   0 */
+	pvgpu_le32 context;		/*  16 */
+	pvgpu_le32 capset;		/*  20: PVGPU_CAPSET_* that it speaks */
+	uint8_t    label[64];		/*  24: for logs; any bytes */
+};					/*  88 */
+struct pvgpu_context_destroy {
+	struct pvgpu_msg msg;		/*   0 */
+	pvgpu_le32 context;		/*  16 */
+	pvgpu_le32 reserved;		/*  20 */
+};					/*  24 */
+
+/* CONTEXT_ATTACH / DETACH: which resources a context's batches may name. */
+struct pvgpu_context_attach {
+	struct pvgpu_msg msg;		/*   0 */
+	pvgpu_le32 context;		/*  16 */
+	pvgpu_le32 resource;		/*  20 */
+};					/*  24 */
+
+/* CONTEXT_QUERY: what it has used so far. */
+struct pvgpu_context_query {
+	struct pvgpu_msg msg;		/*   0 */
+	pvgpu_le32 context;		/*  16 */
+	pvgpu_le32 reserved;		/*  20 */
+};					/*  24 */
+#define PVGPU_CONTEXT_LOST	(1u << 0)
+struct pvgpu_context_query_done {
+	struct pvgpu_completion done;	/*   0 */
+	pvgpu_le64 busy;		/*  32: of the renderer, ns */
+	pvgpu_le64 batches;		/*  40: that are done */
+	pvgpu_le64 charged;		/*  48: bytes, beside its surfaces */
+	pvgpu_le32 flags;		/*  56: PVGPU_CONTEXT_* */
+	pvgpu_le32 reserved;		/*  60 */
+};					/*  64 */
 
 /* COMMIT: new state for the heads in `heads`, all or nothing. Followed by
  * head_count pvgpu_commit_head, plane_count pvgpu_commit_plane, clip_count
@@ -399,7 +494,7 @@ struct pvgpu_commit_head {
 struct pvgpu_commit_plane {
 	pvgpu_le32 head;		/*   0 */
 	pvgpu_le32 plane;		/*   4: 0 primary .. planes-1 cursor */
-	pvgpu_le32 resource;		/*   8: a LINEAR one, backed; 0 is off */
+	pvgpu_le32 resource;		/*   8: 0 is off */
 	pvgpu_le32 format;		/*  12: PVGPU_FORMAT_* */
 	pvgpu_le64 offset;		/*  16: of pixel (0,0) in the resource */
 	pvgpu_le32 stride;		/*  24: bytes a row */
@@ -463,6 +558,36 @@ struct pvgpu_copy_fill {
 	pvgpu_le32 unit;		/*  48: 1, 2, 4 */
 	pvgpu_le32 value;		/*  52 */
 };					/*  56 */
+
+/* VIRGL_SUBMIT: a buffer of virgl commands (virgl_protocol.h of
+ * virglrenderer) for a context. The host copies it before it looks at it. */
+struct pvgpu_virgl_submit {
+	struct pvgpu_submit submit;	/*   0 */
+	pvgpu_le32 context;		/*  24 */
+	pvgpu_le32 resource;		/*  28: LINEAR: where the commands are */
+	pvgpu_le64 offset;		/*  32: in it, bytes */
+	pvgpu_le32 size;		/*  40: bytes, a multiple of 4 */
+	pvgpu_le32 reserved;		/*  44 */
+};					/*  48 */
+
+/* VIRGL_TRANSFER_TO / FROM: between a SURFACE and the VRAM behind it, to or
+ * from the surface. */
+struct pvgpu_virgl_transfer {
+	struct pvgpu_submit submit;	/*   0 */
+	pvgpu_le32 context;		/*  24 */
+	pvgpu_le32 resource;		/*  28: a SURFACE, backed */
+	pvgpu_le64 offset;		/*  32: in the VRAM behind it, bytes */
+	pvgpu_le32 level;		/*  40 */
+	pvgpu_le32 stride;		/*  44: bytes a row; 0: without gaps */
+	pvgpu_le32 layer_stride;	/*  48: bytes a layer; 0: without gaps */
+	pvgpu_le32 reserved;		/*  52 */
+	pvgpu_le32 x;			/*  56: of the box, texels */
+	pvgpu_le32 y;			/*  60 */
+	pvgpu_le32 z;			/*  64: slice, layer or face */
+	pvgpu_le32 width;		/*  68 */
+	pvgpu_le32 height;		/*  72 */
+	pvgpu_le32 depth;		/*  76: slices, layers or faces */
+};					/*  80 */
 
 /* EVENT_HEAD: ask HEAD_QUERY again for the heads in the mask. */
 struct pvgpu_event_head {

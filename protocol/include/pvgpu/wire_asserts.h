@@ -45,7 +45,10 @@ PVGPU_FIELD(pvgpu_info, max_extents, 168);
 PVGPU_FIELD(pvgpu_info, max_refresh, 172);
 PVGPU_FIELD(pvgpu_info, type_name, 176);
 PVGPU_FIELD(pvgpu_info, vgpu_uuid, 208);
-PVGPU_FIELD(pvgpu_info, reserved, 224);
+PVGPU_FIELD(pvgpu_info, capsets, 224);
+PVGPU_FIELD(pvgpu_info, max_contexts, 228);
+PVGPU_FIELD(pvgpu_info, max_commands, 232);
+PVGPU_FIELD(pvgpu_info, reserved, 236);
 
 PVGPU_SIZE(pvgpu_guest_block, 256);
 PVGPU_FIELD(pvgpu_guest_block, nonce, 0);
@@ -137,7 +140,7 @@ PVGPU_FIELD(pvgpu_head_edid_done, done, 0);
 PVGPU_FIELD(pvgpu_head_edid_done, size, 32);
 PVGPU_FIELD(pvgpu_head_edid_done, reserved, 36);
 
-PVGPU_SIZE(pvgpu_resource_create, 64);
+PVGPU_SIZE(pvgpu_resource_create, 80);
 PVGPU_FIELD(pvgpu_resource_create, msg, 0);
 PVGPU_FIELD(pvgpu_resource_create, resource, 16);
 PVGPU_FIELD(pvgpu_resource_create, kind, 20);
@@ -150,6 +153,10 @@ PVGPU_FIELD(pvgpu_resource_create, layers, 48);
 PVGPU_FIELD(pvgpu_resource_create, levels, 52);
 PVGPU_FIELD(pvgpu_resource_create, samples, 56);
 PVGPU_FIELD(pvgpu_resource_create, bind, 60);
+PVGPU_FIELD(pvgpu_resource_create, target, 64);
+PVGPU_FIELD(pvgpu_resource_create, flags, 68);
+PVGPU_FIELD(pvgpu_resource_create, context, 72);
+PVGPU_FIELD(pvgpu_resource_create, reserved, 76);
 
 PVGPU_SIZE(pvgpu_extent, 16);
 PVGPU_FIELD(pvgpu_extent, offset, 0);
@@ -176,6 +183,49 @@ PVGPU_SIZE(pvgpu_channel_close, 24);
 PVGPU_FIELD(pvgpu_channel_close, msg, 0);
 PVGPU_FIELD(pvgpu_channel_close, channel, 16);
 PVGPU_FIELD(pvgpu_channel_close, reserved, 20);
+
+PVGPU_SIZE(pvgpu_capset, 32);
+PVGPU_FIELD(pvgpu_capset, msg, 0);
+PVGPU_FIELD(pvgpu_capset, capset, 16);
+PVGPU_FIELD(pvgpu_capset, version, 20);
+PVGPU_FIELD(pvgpu_capset, offset, 24);
+PVGPU_FIELD(pvgpu_capset, size, 28);
+
+PVGPU_SIZE(pvgpu_capset_done, 48);
+PVGPU_FIELD(pvgpu_capset_done, done, 0);
+PVGPU_FIELD(pvgpu_capset_done, max_version, 32);
+PVGPU_FIELD(pvgpu_capset_done, total, 36);
+PVGPU_FIELD(pvgpu_capset_done, size, 40);
+PVGPU_FIELD(pvgpu_capset_done, reserved, 44);
+
+PVGPU_SIZE(pvgpu_context_create, 88);
+PVGPU_FIELD(pvgpu_context_create, msg, 0);
+PVGPU_FIELD(pvgpu_context_create, context, 16);
+PVGPU_FIELD(pvgpu_context_create, capset, 20);
+PVGPU_FIELD(pvgpu_context_create, label, 24);
+
+PVGPU_SIZE(pvgpu_context_destroy, 24);
+PVGPU_FIELD(pvgpu_context_destroy, msg, 0);
+PVGPU_FIELD(pvgpu_context_destroy, context, 16);
+PVGPU_FIELD(pvgpu_context_destroy, reserved, 20);
+
+PVGPU_SIZE(pvgpu_context_attach, 24);
+PVGPU_FIELD(pvgpu_context_attach, msg, 0);
+PVGPU_FIELD(pvgpu_context_attach, context, 16);
+PVGPU_FIELD(pvgpu_context_attach, resource, 20);
+
+PVGPU_SIZE(pvgpu_context_query, 24);
+PVGPU_FIELD(pvgpu_context_query, msg, 0);
+PVGPU_FIELD(pvgpu_context_query, context, 16);
+PVGPU_FIELD(pvgpu_context_query, reserved, 20);
+
+PVGPU_SIZE(pvgpu_context_query_done, 64);
+PVGPU_FIELD(pvgpu_context_query_done, done, 0);
+PVGPU_FIELD(pvgpu_context_query_done, busy, 32);
+PVGPU_FIELD(pvgpu_context_query_done, batches, 40);
+PVGPU_FIELD(pvgpu_context_query_done, charged, 48);
+PVGPU_FIELD(pvgpu_context_query_done, flags, 56);
+PVGPU_FIELD(pvgpu_context_query_done, reserved, 60);
 
 PVGPU_SIZE(pvgpu_commit, 40);
 PVGPU_FIELD(pvgpu_commit, msg, 0);
@@ -259,6 +309,30 @@ PVGPU_FIELD(pvgpu_copy_fill, row_bytes, 40);
 PVGPU_FIELD(pvgpu_copy_fill, height, 44);
 PVGPU_FIELD(pvgpu_copy_fill, unit, 48);
 PVGPU_FIELD(pvgpu_copy_fill, value, 52);
+
+PVGPU_SIZE(pvgpu_virgl_submit, 48);
+PVGPU_FIELD(pvgpu_virgl_submit, submit, 0);
+PVGPU_FIELD(pvgpu_virgl_submit, context, 24);
+PVGPU_FIELD(pvgpu_virgl_submit, resource, 28);
+PVGPU_FIELD(pvgpu_virgl_submit, offset, 32);
+PVGPU_FIELD(pvgpu_virgl_submit, size, 40);
+PVGPU_FIELD(pvgpu_virgl_submit, reserved, 44);
+
+PVGPU_SIZE(pvgpu_virgl_transfer, 80);
+PVGPU_FIELD(pvgpu_virgl_transfer, submit, 0);
+PVGPU_FIELD(pvgpu_virgl_transfer, context, 24);
+PVGPU_FIELD(pvgpu_virgl_transfer, resource, 28);
+PVGPU_FIELD(pvgpu_virgl_transfer, offset, 32);
+PVGPU_FIELD(pvgpu_virgl_transfer, level, 40);
+PVGPU_FIELD(pvgpu_virgl_transfer, stride, 44);
+PVGPU_FIELD(pvgpu_virgl_transfer, layer_stride, 48);
+PVGPU_FIELD(pvgpu_virgl_transfer, reserved, 52);
+PVGPU_FIELD(pvgpu_virgl_transfer, x, 56);
+PVGPU_FIELD(pvgpu_virgl_transfer, y, 60);
+PVGPU_FIELD(pvgpu_virgl_transfer, z, 64);
+PVGPU_FIELD(pvgpu_virgl_transfer, width, 68);
+PVGPU_FIELD(pvgpu_virgl_transfer, height, 72);
+PVGPU_FIELD(pvgpu_virgl_transfer, depth, 76);
 
 PVGPU_SIZE(pvgpu_event_head, 24);
 PVGPU_FIELD(pvgpu_event_head, msg, 0);
