@@ -12,9 +12,13 @@ packages=(
 	# checking the protocol on other systems and by model
 	clang gcc-mingw-w64-x86-64 gcc-mingw-w64-i686 linux-headers-amd64
 	sparse spin
+	# guest programs with GL
+	libegl-dev libgles-dev libgbm-dev
 	# guest images and virtual machines
 	qemu-system-x86 mmdebstrap squashfs-tools busybox-static cpio kmod zstd
 	xz-utils uidmap debian-archive-keyring
+	# a peer with GL: QEMU's display, on an X server that nobody sees
+	qemu-system-gui xvfb libgl1-mesa-dri
 	# tests
 	python3 edid-decode libvirt-clients libvirt-daemon
 	libvirt-daemon-driver-qemu mandoc

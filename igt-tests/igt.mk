@@ -45,4 +45,5 @@ vm-ready: $(PROGRAMS) $(GUEST_TOOLS)
 	$(Q)$(PYTHON) igt-tests/images.py module $(SUITE)
 	$(Q)$(PYTHON) igt-tests/vm.py $(SUITE) $(TYPE)
 
+include igt-tests/gl.mk
 -include igt-tests/bench.mk

@@ -12,6 +12,7 @@ uses, and kept in the XDG cache under a name that says what it was made from:
 
   images.py image SUITE...    make images that are not there yet
   images.py module SUITE...   build pvgpu.ko for them, in build/module/SUITE/
+  images.py disk NAME...      make disks with Mesa; see images_gl.py
 """
 import contextlib
 import fcntl
@@ -186,14 +187,13 @@ def host_apt_options():
 
 
 # ------------------------------------------------------------------- the parts
-def bootstrap(suite, tar, log):
+def bootstrap(name, tar, log, release, packages):
+    """Debian's `release` with these packages, as a tar file; `name` for the log."""
     mode = "root" if os.geteuid() == 0 else "unshare"
-    packages = ",".join(HOST_PACKAGES) if suite == HOST else PACKAGES
-    release = codename() if suite == HOST else suite
     argv = ["mmdebstrap", "--variant=minbase", f"--mode={mode}", "--format=tar",
             '--aptopt=APT::Install-Recommends "false"', *host_apt_options(),
             "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*", f"--include={packages}",
+            "--dpkgopt=path-exclude=/usr/share/locale/*", f"--include={','.join(packages)}",
             f"--essential-hook={NO_INITRAMFS}", release, "-",
             f"deb {mirror()} {release} main"]
     # The result comes by stdout: in unshare mode mmdebstrap is another user,
@@ -204,14 +204,14 @@ def bootstrap(suite, tar, log):
         for line in process.stderr:
             kept.write(line)
             if line.startswith("I: ") and line.endswith("...\n") and "tempdir" not in line:
-                say(f"image {suite}:   {line[3:].rstrip()}")
+                say(f"image {name}:   {line[3:].rstrip()}")
         code = process.wait()
     if code:
         tail = "\n".join(Path(log).read_text(errors="replace").splitlines()[-25:])
         hint = ""
         if "NO_PUBKEY" in tail or "not signed" in tail:
             hint = "\n(upgrade the package debian-archive-keyring)"
-        raise ImageError(f"mmdebstrap {suite} failed (status {code}):\n{tail}{hint}")
+        raise ImageError(f"mmdebstrap {name} failed (status {code}):\n{tail}{hint}")
 
 
 def prune_modules(kernel_dir):
@@ -276,7 +276,9 @@ def make_initrd(modules, out, init=INIT, applets=INIT_APPLETS):
 def make_image(suite, where):
     start = time.time()
     say(f"image {suite}: installing a Debian system with its kernel (a minute or two)")
-    bootstrap(suite, where / "root.tar", where / "mmdebstrap.log")
+    bootstrap(suite, where / "root.tar", where / "mmdebstrap.log",
+              release=codename() if suite == HOST else suite,
+              packages=HOST_PACKAGES if suite == HOST else PACKAGES.split())
     say(f"image {suite}: installed after {time.time() - start:.0f} s; making disk and initrd")
     root = where / "root"
     root.mkdir()
@@ -321,29 +323,35 @@ def remove_old(suite, keep):
             shutil.rmtree(info.parent, ignore_errors=True)
 
 
-def get(suite):
-    """The image of a suite, made now if it is not there."""
-    if suite not in (*SUITES, HOST):
-        raise ImageError(f"no suite {suite}; there are {', '.join(SUITES)}, {HOST}")
-    final = CACHE / f"{suite}-{key(suite)}"
+def cached(name, recipe, make):
+    """The folder of an image with this name and key, made now by make(name,
+    folder) if it is not there; it is complete when it has an info.json."""
+    final = CACHE / f"{name}-{recipe}"
     if not (final / "info.json").exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        with open(CACHE / f".{suite}.lock", "w") as lock:
+        with open(CACHE / f".{name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (final / "info.json").exists():
-                for stale in CACHE.glob(f".{suite}.tmp-*"):
+                for stale in CACHE.glob(f".{name}.tmp-*"):
                     shutil.rmtree(stale, ignore_errors=True)
-                where = Path(tempfile.mkdtemp(prefix=f".{suite}.tmp-", dir=CACHE))
+                where = Path(tempfile.mkdtemp(prefix=f".{name}.tmp-", dir=CACHE))
                 try:
-                    make_image(suite, where)
+                    make(name, where)
                     where.rename(final)
                 except BaseException:
                     shutil.rmtree(where, ignore_errors=True)
                     raise
-                remove_old(suite, final)
+                remove_old(name, final)
     with contextlib.suppress(OSError):
         os.utime(final / "info.json")
-    return Image(suite, final)
+    return final
+
+
+def get(suite):
+    """The image of a suite, made now if it is not there."""
+    if suite not in (*SUITES, HOST):
+        raise ImageError(f"no suite {suite}; there are {', '.join(SUITES)}, {HOST}")
+    return Image(suite, cached(suite, key(suite), make_image))
 
 
 # ------------------------------------------------------------------ the module
@@ -435,9 +443,11 @@ def build_module(image, out):
 
 
 def main(argv):
-    commands = {"image": get, "module": module}
+    import images_gl        # it needs this module
+    commands = {"image": get, "module": module, "disk": images_gl.get}
     if len(argv) < 2 or argv[0] not in commands:
-        sys.exit("usage: images.py image|module SUITE...   (suites: " + " ".join(SUITES) + ")")
+        sys.exit("usage: images.py image|module SUITE... or disk NAME...   (suites: "
+                 + " ".join(SUITES) + "; disks: " + " ".join(images_gl.NAMES) + ")")
     failed = []
     def one(suite):
         try:
@@ -452,4 +462,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    import images       # one module for all, not a second one by this name
+    images.main(sys.argv[1:])

@@ -78,6 +78,8 @@ cp protocol/client/client.[ch] "$source/protocol/client/"
 sed "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$version\"/" guest-drm/dkms.conf \
 	> "$source/dkms.conf"
 find "$source" -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
+install -D -m644 guest-drm/00-pvgpu.conf \
+	"$out/stage/pvgpu-dkms/usr/share/drirc.d/00-pvgpu.conf"
 documents pvgpu-dkms
 package pvgpu-dkms guest-drm/debian all ""
 rm -rf $out/stage

@@ -23,8 +23,10 @@ from .picture import read_ppm
 
 sys.path.insert(0, str(TREE / "igt-tests"))
 import images  # noqa: E402  (a script beside this package)
+import images_gl  # noqa: E402
 
 QEMU = "qemu-system-x86_64"
+DRIRC = TREE / "guest-drm/00-pvgpu.conf"
 FRAME = struct.Struct("<5I")
 MAGIC, PAYLOAD = 0x41475650, 4096
 EXEC, STDIN, KILL, RESET, HELLO, OUT, ERR, EXIT = 1, 2, 3, 4, 16, 17, 18, 19
@@ -173,13 +175,19 @@ class Vm:
     get() copy through it. vm.load(), vm.unload(): pvgpu.ko. vm.cards(),
     vm.light(), vm.grab(): what its heads show. vm.check_dmesg() raises for any
     line that must not be there. vm.reboot(); vm.qmp(COMMAND, **ARGUMENTS).
-    kill() ends QEMU as SIGKILL does. `vgpus` are names of vGPUs of `host`."""
+    kill() ends QEMU as SIGKILL does. `vgpus` are names of vGPUs of `host`.
+
+    disk="gl-SUITE" (images_gl.py) gives the guest Mesa and GL programs, and the
+    tree's drirc file. screen=True gives QEMU a GL display on an Xvfb, which a
+    stock virtio-gpu-gl needs."""
     def __init__(self, name, suite="trixie", host=None, vgpus=(), memory=1024, cpus=2,
-                 args=(), kernel_args="", console=False):
+                 args=(), kernel_args="", console=False, disk=None, screen=False):
         self.name, self.suite, self.host, self.vgpus = name, suite, host, list(vgpus)
         self.memory, self.cpus, self.args = memory, cpus, list(args)
         self.kernel_args, self.console = kernel_args, console
         self.image = images.get(suite)
+        self.disk = images_gl.get(disk) if disk else None
+        self.screen, self._xvfb = screen, None
         self.dir = run_dir(name)
         self.serial = self.dir / "serial.log"
         self.share = self.dir / "share"
@@ -206,17 +214,22 @@ class Vm:
         if (module / "pvgpu.ko").exists():
             shutil.copy(module / "pvgpu.ko", self.share)
             shutil.copytree(module / "index", self.share / "index", dirs_exist_ok=True)
+        (self.share / "drirc").mkdir(exist_ok=True)
+        shutil.copy(DRIRC, self.share / "drirc")
 
     def qemu_argv(self):
         accel = accelerator()
         argv = [QEMU, "-name", self.name, "-nodefaults", "-no-user-config", "-machine", "q35",
-                "-smp", self.cpus, "-m", self.memory, "-display", "none",
+                "-smp", self.cpus, "-m", self.memory,
+                "-display", "sdl,gl=on" if self.screen else "none",
                 *(("-accel", "kvm", "-cpu", "host") if accel == "kvm" else
                   ("-accel", "tcg,thread=multi", "-cpu", "max")),
-                "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append",
+                "-kernel", self.image.kernel, "-initrd", self._initrd(), "-append",
                 "console=ttyS0 quiet loglevel=5 mitigations=off panic=0 "
                 + ("PVGPU_SHELL=ttyS0 " if self.console else "") + self.kernel_args,
                 "-drive", f"file={self.image.disk},format=raw,if=virtio,readonly=on",
+                *(("-drive", f"file={self.disk.disk},format=raw,if=virtio,readonly=on")
+                  if self.disk else ()),
                 "-virtfs", f"local,path={self.share},mount_tag=host,security_model=none,"
                            "multidevs=remap",
                 "-device", "virtio-serial-pci",
@@ -232,6 +245,30 @@ class Vm:
             argv += self.host.qemu_args(name)
         return argv + self.args
 
+    def _initrd(self):
+        if not self.disk:
+            return self.image.initrd
+        # Of two archives behind each other the kernel unpacks both.
+        path = self.dir / "initrd"
+        path.write_bytes(self.image.initrd.read_bytes() + self.disk.init.read_bytes())
+        return path
+
+    def _start_screen(self):
+        """An X server for QEMU's display; gives QEMU's environment."""
+        if not shutil.which("Xvfb"):
+            raise VmError("no Xvfb: make deps (package xvfb)")
+        reader, writer = os.pipe()
+        with open(self.dir / "xvfb.log", "wb") as log:
+            self._xvfb = spawn(["Xvfb", "-displayfd", writer, "-nolisten", "tcp",
+                                "-screen", "0", "2560x1600x24"],
+                               stdout=log, stderr=log, pass_fds=(writer,))
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            number = answer.readline().strip()
+        if not number:
+            raise VmError(f"{self.name}: Xvfb did not start:\n{tail(self.dir / 'xvfb.log')}")
+        return dict(os.environ, DISPLAY=f":{number}", SDL_VIDEODRIVER="x11")
+
     def start(self):
         """Starts QEMU, and does not wait for the guest. Call it from the main
         thread: QEMU dies with the thread that started it."""
@@ -240,9 +277,10 @@ class Vm:
         self._commands, self._next = {}, 1
         self._hello, self._gone = queue.Queue(), None
         argv = self.qemu_argv()
+        env = self._start_screen() if self.screen else None
         (self.dir / "qemu.args").write_text("\n".join(map(str, argv)) + "\n")
         with open(self.dir / "qemu.log", "wb") as log:
-            self.process = spawn(argv, stdin=None if self.console else subprocess.DEVNULL,
+            self.process = spawn(argv, env=env, stdin=None if self.console else subprocess.DEVNULL,
                                  stdout=None if self.console else log, stderr=log)
         atexit.register(self.kill)
         self._started = time.monotonic()
@@ -304,10 +342,13 @@ class Vm:
     def kill(self):
         """SIGKILL, as if the host had lost QEMU."""
         process, self.process = self.process, None
+        xvfb, self._xvfb = self._xvfb, None
+        for one in (process, xvfb):
+            if one:
+                one.kill()
+                one.wait()
         if process is None:
             return
-        process.kill()
-        process.wait()
         atexit.unregister(self.kill)
         for s in ("_agent", "_qmp"):
             if hasattr(self, s):
