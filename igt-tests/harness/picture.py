@@ -42,6 +42,21 @@ class Picture:
         return (f"{count} of {self.width * self.height} pixels, first at {first}: "
                 f"{self.pixel(*first)} and {other.pixel(*first)}")
 
+    def unlike(self, other, tolerance=3, share=0.002):
+        """None, or in words how two pictures differ by more than renderers may:
+        a channel by more than `tolerance` in more than `share` of all pixels."""
+        if (self.width, self.height) != (other.width, other.height):
+            return f"{self.width}x{self.height} and {other.width}x{other.height} pixels"
+        if self == other:
+            return None
+        far = [abs(a - b) > tolerance for a, b in zip(self.rgb, other.rgb)]
+        bad = [i for i in range(0, len(far), 3) if far[i] or far[i + 1] or far[i + 2]]
+        if len(bad) * 3 <= share * len(far):
+            return None
+        y, x = divmod(bad[0] // 3, self.width)
+        return (f"{len(bad)} of {self.width * self.height} pixels are off by more than "
+                f"{tolerance}, first at {x},{y}: {self.pixel(x, y)} and {other.pixel(x, y)}")
+
     def write_png(self, path):
         raw = b"".join(b"\0" + self.row(y) for y in range(self.height))
         def chunk(kind, data):

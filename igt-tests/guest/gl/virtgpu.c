@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include <drm.h>
+#include <linux/sync_file.h>
 #include <virtgpu_drm.h>
 
 /* Gallium's numbers, as virgl_protocol.h and p_defines.h have them. */
@@ -167,14 +168,21 @@ static int submit(int fd, const void *stream, uint32_t bytes, int *fence,
 	return code;
 }
 
-/* Waits for a sync file and closes it: 1 done, 0 not in time. */
-static int finished(int fence, int ms)
+enum { DONE, FAILED, LATE };
+
+/* Waits 10 s for a sync file, closes it, and tells how its fence ended. */
+static int finished(int fence)
 {
 	struct pollfd p = { fence, POLLIN, 0 };
-	int got = poll(&p, 1, ms);
+	struct sync_file_info info = { 0 };
+	int end = LATE;
 
+	if (poll(&p, 1, 10000) == 1) {
+		expect(call(fence, SYNC_IOC_FILE_INFO, &info), 0);
+		end = info.status < 0 ? FAILED : DONE;
+	}
 	close(fence);
-	return got == 1;
+	return end;
 }
 
 static uint32_t resource(int fd, uint32_t target, uint32_t format,
@@ -319,13 +327,13 @@ static void fences(int fd)
 
 	expect(submit(fd, &nop, 4, &fence, NULL, 0), 0);
 	in.fence_fd = dup(fence);
-	if (!finished(fence, 10000))
-		die("an out-fence of an empty stream is not done after 10 s");
+	if (finished(fence) != DONE)
+		die("an out-fence of an empty stream does not end well");
 	fence = in.fence_fd;
 	expect(call(fd, IOCTL_EXECBUFFER, &in), 0);
 	close(fence);
-	if (!finished(in.fence_fd, 10000))
-		die("a submission with an in-fence is not done after 10 s");
+	if (finished(in.fence_fd) != DONE)
+		die("a submission with an in-fence does not end well");
 	in = (struct execbuffer){ .flags = FENCE_IN, .size = 4, .fence_fd = 99,
 				  .command = (uintptr_t)&nop };
 	expect(call(fd, IOCTL_EXECBUFFER, &in), -EINVAL);
@@ -435,7 +443,7 @@ static uint32_t make_noise(uint32_t *words, uint32_t most, uint32_t *state)
 
 static void garbage(const char *driver, uint32_t seed, unsigned int count)
 {
-	unsigned int taken = 0, refused = 0, late = 0;
+	unsigned int ended[3] = { 0 }, refused = 0;
 	uint32_t words[512], state = seed | 1;
 	int fd = open_node(driver), good = open_node(driver);
 
@@ -448,22 +456,22 @@ static void garbage(const char *driver, uint32_t seed, unsigned int count)
 			refused++;
 			continue;
 		}
-		taken++;
-		if (!finished(fence, 10000))
-			late++;
+		ended[finished(fence)]++;
 	}
 	round_trip(good);
 	close(fd);
 	fd = open_node(driver);
 	round_trip(fd);
-	printf("taken %u refused %u late %u\n", taken, refused, late);
-	if (late)
-		die("%u fences of garbage are not done after 10 s", late);
+	printf("done %u failed %u refused %u late %u\n", ended[DONE],
+	       ended[FAILED], refused, ended[LATE]);
+	if (ended[LATE])
+		die("%u fences of garbage are not done after 10 s",
+		    ended[LATE]);
 }
 
 static void wait_loop(const char *driver, unsigned int seconds)
 {
-	unsigned int done = 0, refused = 0, late = 0;
+	unsigned int ended[3] = { 0 }, refused = 0;
 	double begin = now(), said = begin, longest = 0;
 	int fd = open_node(driver);
 	uint32_t nop = CMD_NOP;
@@ -478,21 +486,20 @@ static void wait_loop(const char *driver, unsigned int seconds)
 			/* What a program does that is told so: begin again. */
 			close(fd);
 			fd = open_node(driver);
-		} else if (finished(fence, 10000)) {
-			done++;
 		} else {
-			late++;
+			ended[finished(fence)]++;
 		}
 		if (now() - start > longest)
 			longest = now() - start;
 		if (now() - said > 0.2) {
 			said = now();
-			printf("at %u\n", done);
+			printf("at %u\n", ended[DONE]);
 			fflush(stdout);
 		}
 	}
-	printf("done %u refused %u late %u longest_ms %.0f\n", done, refused,
-	       late, longest * 1000);
+	printf("done %u failed %u refused %u late %u longest_ms %.0f\n",
+	       ended[DONE], ended[FAILED], refused, ended[LATE],
+	       longest * 1000);
 }
 
 static int ascending(const void *a, const void *b)
@@ -514,8 +521,8 @@ static void latency(const char *driver, unsigned int seconds)
 		double start = now();
 
 		expect(submit(fd, &nop, 4, &fence, NULL, 0), 0);
-		if (!finished(fence, 10000))
-			die("a fence is not done after 10 s");
+		if (finished(fence) != DONE)
+			die("a fence does not end well");
 		took[n++] = (now() - start) * 1e6;
 	}
 	qsort(took, n, sizeof(*took), ascending);
