@@ -21,6 +21,7 @@ struct vgpu_limits {
 	uint32_t max_refresh;		/* mHz */
 	uint32_t cursor_max;		/* width and height */
 	uint32_t channels;
+	uint32_t classes;		/* bit (1 << PVGPU_CHANNEL_*) */
 	uint32_t max_resources;
 	uint32_t max_extents;		/* of one resource */
 	uint32_t guests;		/* bit (1 << PVGPU_GUEST_*) */

@@ -43,6 +43,17 @@ int window_layout(struct window_layout *ret, const struct vgpu_limits *limits)
 	return 0;
 }
 
+uint64_t window_features(const struct vgpu_limits *limits)
+{
+	uint64_t features = PVGPU_FEATURE_CURSOR;
+
+	if (limits->classes & 1u << PVGPU_CHANNEL_COPY)
+		features |= PVGPU_FEATURE_COPY;
+	if (limits->classes & 1u << PVGPU_CHANNEL_VIRGL)
+		features |= PVGPU_FEATURE_VIRGL;
+	return features;
+}
+
 void window_write_info(void *page, const struct window_layout *layout,
 		       const struct vgpu_limits *limits)
 {
@@ -51,8 +62,7 @@ void window_write_info(void *page, const struct window_layout *layout,
 		.version_min = pvgpu_cpu_to_le32(PVGPU_VERSION_1),
 		.version_max = pvgpu_cpu_to_le32(PVGPU_VERSION_1),
 		.host_peer = pvgpu_cpu_to_le32(WINDOW_HOST_PEER),
-		.features = pvgpu_cpu_to_le64(PVGPU_FEATURE_COPY |
-					      PVGPU_FEATURE_CURSOR),
+		.features = pvgpu_cpu_to_le64(window_features(limits)),
 		.window_size = pvgpu_cpu_to_le64(layout->size),
 		.vram_offset = pvgpu_cpu_to_le64(layout->vram_offset),
 		.vram_size = pvgpu_cpu_to_le64(layout->vram_size),
@@ -74,12 +84,18 @@ void window_write_info(void *page, const struct window_layout *layout,
 		.max_pixels = pvgpu_cpu_to_le64(limits->max_pixels),
 		.cursor_max = pvgpu_cpu_to_le32(limits->cursor_max),
 		.channels = pvgpu_cpu_to_le32(limits->channels),
-		.channel_classes = pvgpu_cpu_to_le32(1u << PVGPU_CHANNEL_COPY),
+		.channel_classes = pvgpu_cpu_to_le32(limits->classes),
 		.max_resources = pvgpu_cpu_to_le32(limits->max_resources),
 		.max_extents = pvgpu_cpu_to_le32(limits->max_extents),
 		.max_refresh = pvgpu_cpu_to_le32(limits->max_refresh),
 	};
 
+	if (limits->classes & 1u << PVGPU_CHANNEL_VIRGL) {
+		info.capsets = pvgpu_cpu_to_le32(1u << PVGPU_CAPSET_VIRGL |
+						 1u << PVGPU_CAPSET_VIRGL2);
+		info.max_contexts = pvgpu_cpu_to_le32(WINDOW_CONTEXTS);
+		info.max_commands = pvgpu_cpu_to_le32(WINDOW_COMMANDS_MAX);
+	}
 	memcpy(info.type_name, limits->type_name,
 	       strnlen(limits->type_name, sizeof(limits->type_name)));
 	memcpy(info.vgpu_uuid, limits->uuid, sizeof(info.vgpu_uuid));

@@ -20,6 +20,7 @@
 
 #define WORKER_LINK_VERSION	2u
 #define WORKER_LINK_FD		3	/* where a worker finds its socket */
+#define WORKER_EXIT_STUCK	3	/* its renderer does not end a batch */
 
 enum worker_op {
 	/* manager to worker */

@@ -19,6 +19,7 @@ static const struct pvgpu_guest_block *guest_block(struct worker *w)
 /* Everything that the guest had is gone; the queues begin again. */
 static void drop_guest(struct worker *w)
 {
+	virgl_reset(w);
 	present_cancel(w);
 	heads_dark(&w->heads);
 	channels_reset(w);
@@ -128,7 +129,7 @@ void attach_look(struct worker *w)
 	if (nonce && status == PVGPU_STATUS_OK) {
 		a->state = PVGPU_STATE_ATTACHED;
 		a->features = pvgpu_le64_to_cpu(guest.features) &
-			      (PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR);
+			      window_features(&w->limits);
 		version = PVGPU_VERSION_1;
 	}
 	drop_guest(w);

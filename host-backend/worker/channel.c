@@ -2,6 +2,7 @@
 /* What channels of all classes have in common; see channel.h. */
 #include "channel.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "worker.h"
@@ -11,7 +12,9 @@
 #define SLICE_BYTES	(1 << 20)
 #define SLICE_BATCHES	64u
 
-static const struct channel_class *const classes[] = { &copy_class };
+static const struct channel_class *const classes[] = {
+	&copy_class, &virgl_class,
+};
 
 static struct pvgpu_fence *fence_words(struct worker *w,
 				       const struct channel *c)
@@ -34,6 +37,7 @@ static void fence_reset(struct worker *w, struct channel *c)
 	struct pvgpu_fence *f = fence_words(w, c);
 
 	c->fence = 0;
+	c->submitted = 0;
 	c->fence_flags = 0;
 	pvgpu_store32(&f->flags, 0);
 	pvgpu_store32(&f->generation, w->attachment.generation);
@@ -95,11 +99,18 @@ struct verdict channel_open(struct worker *w,
 	if (c->open)
 		return verdict(PVGPU_STATUS_EXISTS,
 			       offsetof(struct pvgpu_channel_open, channel));
+	c->batches = calloc(BATCHES_MAX, sizeof(*c->batches));
+	if (!c->batches)
+		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
 	v = class->open(w, c);
-	if (refused(v))
+	if (refused(v)) {
+		free(c->batches);
+		c->batches = NULL;
 		return v;
+	}
 	c->class = class;
 	c->open = true;
+	c->taken = 0;
 	c->done = 0;
 	queue_init(w, index);
 	fence_reset(w, c);
@@ -129,9 +140,10 @@ void channel_end(struct worker *w, struct channel *c)
 	queue_settle(w, q);
 	q->pending = false;
 	c->class->close(w, c);
+	free(c->batches);
+	c->batches = NULL;
 	c->open = false;
 	c->closing = false;
-	c->busy = false;
 }
 
 void channels_reset(struct worker *w)
@@ -141,6 +153,7 @@ void channels_reset(struct worker *w)
 
 		if (c->open)
 			c->class->close(w, c);
+		free(c->batches);
 		memset(c, 0, sizeof(*c));
 		c->index = i + 1;
 		fence_reset(w, c);
@@ -149,49 +162,93 @@ void channels_reset(struct worker *w)
 
 /* --------------------------------------------------------------- batches */
 
+struct resource *channel_resource(struct worker *w, const struct channel *c,
+				  uint32_t name)
+{
+	struct resource *r = resource_find(&w->resources, name);
+
+	return r && r->dying && !deferred_before(r->dying, c) ? NULL : r;
+}
+
 static void batch_answer(struct worker *w, struct channel *c,
-			 struct verdict v)
+			 const struct batch *b)
 {
 	struct pvgpu_completion done = {
 		.msg = {
 			.length = pvgpu_cpu_to_le32(sizeof(done)),
-			.opcode = c->msg.opcode,
-			.cookie = c->msg.cookie,
+			.opcode = b->msg.opcode,
+			.cookie = b->msg.cookie,
 			.generation =
 				pvgpu_cpu_to_le32(w->attachment.generation),
 		},
-		.status = pvgpu_cpu_to_le32(v.status),
-		.detail = pvgpu_cpu_to_le32(v.detail),
-		.value = pvgpu_cpu_to_le64(c->batch_fence),
+		.status = pvgpu_cpu_to_le32(b->verdict.status),
+		.detail = pvgpu_cpu_to_le32(b->verdict.detail),
+		.value = pvgpu_cpu_to_le64(b->fence),
 	};
 
 	queue_post(w, &w->queues[c->index], &done, sizeof(done));
 }
 
-static void batch_done(struct worker *w, struct channel *c, struct verdict v)
+/* Answers what is done, in order, as far as nothing before it is not. */
+static void batches_retire(struct worker *w, struct channel *c)
 {
-	c->busy = false;
-	c->done = w->queues[c->index].submit.consumed;
-	w->statistics.batches++;
-	fence_signal(w, c, c->batch_fence, refused(v));
-	if (refused(v) || pvgpu_le16_to_cpu(c->msg.flags) & PVGPU_MSG_NOTIFY)
-		batch_answer(w, c, v);
-	if (w->deferred_count)
+	struct queue *q = &w->queues[c->index];
+	bool any = false;
+
+	while (c->count && c->batches[c->first].done &&
+	       w->attachment.state == PVGPU_STATE_ATTACHED) {
+		struct batch *b = &c->batches[c->first];
+		bool failed = refused(b->verdict);
+
+		c->first = (c->first + 1) % BATCHES_MAX;
+		c->count--;
+		c->done = b->position;
+		w->statistics.batches++;
+		/* A failure is told before its fence is seen to pass. */
+		if (failed) {
+			batch_answer(w, c, b);
+			pvgpu_producer_publish(&q->done);
+			interrupt(w, q->vector);
+		}
+		fence_signal(w, c, b->fence, failed);
+		if (!failed && pvgpu_le16_to_cpu(b->msg.flags) &
+			       PVGPU_MSG_NOTIFY)
+			batch_answer(w, c, b);
+		any = true;
+	}
+	if (any && w->deferred_count)
 		deferred_progress(w);
 }
 
+void batch_end(struct worker *w, struct channel *c, struct batch *b,
+	       struct verdict v)
+{
+	b->verdict = v;
+	b->done = true;
+	batches_retire(w, c);
+	if (!c->open || w->attachment.state != PVGPU_STATE_ATTACHED)
+		return;
+	queue_settle(w, &w->queues[c->index]);
+	/* There may be room for another one now. */
+	w->queues[c->index].pending = true;
+}
+
 static struct verdict batch_start(struct worker *w, struct channel *c,
-				  const void *message, uint32_t length)
+				  struct batch *b, const void *message,
+				  uint32_t length)
 {
 	const struct pvgpu_submit *submit = message;
 	const struct channel_op *op = NULL;
+	uint64_t before = c->submitted;
 	uint16_t opcode;
 
-	c->msg = submit->msg;
-	c->batch_fence = length < sizeof(*submit) ? 0 :
-			 pvgpu_le64_to_cpu(submit->fence);
-	opcode = pvgpu_le16_to_cpu(c->msg.opcode);
-	if (pvgpu_le32_to_cpu(c->msg.generation) != w->attachment.generation)
+	b->msg = submit->msg;
+	b->fence = length < sizeof(*submit) ? 0 :
+		   pvgpu_le64_to_cpu(submit->fence);
+	if (b->fence > before)
+		c->submitted = b->fence;
+	opcode = pvgpu_le16_to_cpu(b->msg.opcode);
+	if (pvgpu_le32_to_cpu(b->msg.generation) != w->attachment.generation)
 		return verdict(PVGPU_STATUS_STALE, 0);
 	for (size_t i = 0; i < c->class->op_count; i++)
 		if (c->class->ops[i].opcode == opcode)
@@ -200,46 +257,63 @@ static struct verdict batch_start(struct worker *w, struct channel *c,
 		return verdict(PVGPU_STATUS_UNSUPPORTED, 0);
 	if (length < op->min_size || length > op->max_size)
 		return invalid(0);
-	if (pvgpu_le16_to_cpu(c->msg.flags) & ~PVGPU_MSG_NOTIFY)
+	if (pvgpu_le16_to_cpu(b->msg.flags) & ~PVGPU_MSG_NOTIFY)
 		return invalid(offsetof(struct pvgpu_msg, flags));
-	if (c->batch_fence <= c->fence)
+	if (b->fence <= before)
 		return invalid(offsetof(struct pvgpu_submit, fence));
-	return op->start(w, c, message, length);
+	return op->start(w, c, b, message, length);
+}
+
+/* Takes the next batch and starts it; false: there is none, or no room. */
+static bool batch_take(struct worker *w, struct channel *c)
+{
+	struct queue *q = &w->queues[c->index];
+	struct batch *b;
+	uint32_t length;
+	struct verdict v;
+
+	if (c->closing || c->count == BATCHES_MAX) {
+		q->pending = false;	/* batch_end() asks again */
+		return false;
+	}
+	/* For its completion and theirs, should they need one. */
+	if (!queue_room(w, q, c->count + 1))
+		return false;
+	c->taken = q->submit.consumed;
+	length = queue_take(w, q, w->channel_message);
+	if (!length)
+		return false;
+	b = &c->batches[(c->first + c->count++) % BATCHES_MAX];
+	*b = (struct batch){ .position = q->submit.consumed };
+	v = batch_start(w, c, b, w->channel_message, length);
+	if (refused(v)) {
+		b->verdict = v;
+		b->done = true;
+	}
+	batches_retire(w, c);
+	return true;
 }
 
 void channel_slice(struct worker *w, struct channel *c)
 {
 	struct queue *q = &w->queues[c->index];
 	int64_t budget = SLICE_BYTES;
-	struct verdict v;
 
 	if (!c->open) {
 		q->pending = false;
 		return;
 	}
 	for (uint32_t n = 0; n < SLICE_BATCHES && budget > 0; n++) {
-		if (!c->busy) {
-			uint32_t length;
+		bool in_hand = c->class->run && c->count;
 
-			/* For its completion, should it need one. */
-			if (!queue_room(w, q, 1))
-				break;
-			length = queue_take(w, q, w->channel_message);
-			if (!length)
-				break;
-			v = batch_start(w, c, w->channel_message, length);
-			if (refused(v)) {
-				batch_done(w, c, v);
-				if (w->attachment.state !=
-				    PVGPU_STATE_ATTACHED)
-					return;
-				continue;
-			}
-			c->busy = true;
-		}
-		if (!c->class->run(w, c, &budget))
+		if (!in_hand && !batch_take(w, c))
 			break;
-		batch_done(w, c, accepted());
+		if (c->class->run && c->count) {
+			if (!c->class->run(w, c, &budget))
+				break;
+			c->batches[c->first].done = true;
+			batches_retire(w, c);
+		}
 		if (!c->open || w->attachment.state != PVGPU_STATE_ATTACHED)
 			return;		/* it was closing, or broke */
 	}

@@ -260,7 +260,8 @@ static struct verdict check_framebuffer(const struct commit *c,
 	if (!s->resource || s->resource->dying)
 		return verdict(PVGPU_STATUS_NOT_FOUND,
 			       offset_in(c, &p->resource));
-	if (!resource_usable(s->resource))
+	if (s->resource->kind != PVGPU_RESOURCE_LINEAR ||
+	    !resource_usable(s->resource))
 		return bad(c, &p->resource);
 	s->format = pvgpu_le32_to_cpu(p->format);
 	if (!format_shown(s->format))

@@ -8,13 +8,6 @@
 
 #define SLICE_MESSAGES 16u
 
-/* An answer as the handler fills it: what follows the completion. */
-struct answer {
-	struct pvgpu_completion done;
-	uint8_t data[PVGPU_EDID_CHUNK_MAX + 64];
-	uint32_t length;		/* of data, bytes; a multiple of 8 */
-};
-
 struct control_op {
 	uint16_t opcode;
 	uint32_t min_size;		/* of the message, bytes */
@@ -23,8 +16,7 @@ struct control_op {
 				  uint32_t length, struct answer *answer);
 };
 
-/* Hands an answer struct's part behind its completion to the answer. */
-static void fill_answer(struct answer *a, const void *whole, size_t size)
+void answer_fill(struct answer *a, const void *whole, size_t size)
 {
 	a->length = (uint32_t)(size - sizeof(a->done));
 	memcpy(a->data, (const uint8_t *)whole + sizeof(a->done), a->length);
@@ -37,7 +29,7 @@ static struct verdict ping(struct worker *w, const void *message,
 	struct pvgpu_ping_done done = { .payload = q->payload };
 
 	(void)w, (void)length;
-	fill_answer(a, &done, sizeof(done));
+	answer_fill(a, &done, sizeof(done));
 	return accepted();
 }
 
@@ -61,7 +53,7 @@ static struct verdict head_query(struct worker *w, const void *message,
 	done.width = pvgpu_cpu_to_le32(h->width);
 	done.height = pvgpu_cpu_to_le32(h->height);
 	done.refresh = pvgpu_cpu_to_le32(h->refresh);
-	fill_answer(a, &done, sizeof(done));
+	answer_fill(a, &done, sizeof(done));
 	return accepted();
 }
 
@@ -93,7 +85,7 @@ static struct verdict head_edid(struct worker *w, const void *message,
 		size = h->edid_size - offset;
 	all.done.size = pvgpu_cpu_to_le32(size);
 	memcpy(all.data, h->edid + offset, size);
-	fill_answer(a, &all, sizeof(all.done) + (size + 7) / 8 * 8);
+	answer_fill(a, &all, sizeof(all.done) + (size + 7) / 8 * 8);
 	return accepted();
 }
 
@@ -115,14 +107,14 @@ static struct verdict create(struct worker *w, const void *message,
 			     uint32_t length, struct answer *a)
 {
 	(void)length, (void)a;
-	return or_retry(w, resource_create(&w->resources, message));
+	return or_retry(w, virgl_resource_create(w, message));
 }
 
 static struct verdict back(struct worker *w, const void *message,
 			   uint32_t length, struct answer *a)
 {
 	(void)a;
-	return or_retry(w, resource_back(&w->resources, message, length));
+	return or_retry(w, virgl_resource_back(w, message, length));
 }
 
 static struct verdict destroy(struct worker *w, const void *message,
@@ -199,6 +191,17 @@ static const struct control_op ops[] = {
 	{ PVGPU_OP_CHANNEL_CLOSE, EXACTLY(pvgpu_channel_close),
 	  close_channel },
 	{ PVGPU_OP_COMMIT, AT_LEAST(pvgpu_commit), commit },
+	{ PVGPU_OP_CAPSET, EXACTLY(pvgpu_capset), virgl_capset },
+	{ PVGPU_OP_CONTEXT_CREATE, EXACTLY(pvgpu_context_create),
+	  virgl_context_create },
+	{ PVGPU_OP_CONTEXT_DESTROY, EXACTLY(pvgpu_context_destroy),
+	  virgl_context_destroy },
+	{ PVGPU_OP_CONTEXT_ATTACH, EXACTLY(pvgpu_context_attach),
+	  virgl_context_attach },
+	{ PVGPU_OP_CONTEXT_DETACH, EXACTLY(pvgpu_context_attach),
+	  virgl_context_detach },
+	{ PVGPU_OP_CONTEXT_QUERY, EXACTLY(pvgpu_context_query),
+	  virgl_context_query },
 };
 
 static struct verdict dispatch(struct worker *w, const void *message,
@@ -220,8 +223,8 @@ static struct verdict dispatch(struct worker *w, const void *message,
 	return verdict(PVGPU_STATUS_UNSUPPORTED, 0);
 }
 
-static void post(struct worker *w, const struct pvgpu_msg *request,
-		 struct verdict v, struct answer *a)
+void control_post(struct worker *w, const struct pvgpu_msg *request,
+		  struct verdict v, struct answer *a)
 {
 	uint32_t length = (uint32_t)sizeof(a->done) + a->length;
 
@@ -252,7 +255,7 @@ void control_answer(struct worker *w, const struct pvgpu_msg *request,
 	struct answer a;
 
 	a.length = 0;
-	post(w, request, v, &a);
+	control_post(w, request, v, &a);
 }
 
 void control_slice(struct worker *w)
@@ -266,7 +269,7 @@ void control_slice(struct worker *w)
 		/* For the largest answer, and for those that come later. */
 		if (!w->control_held &&
 		    !queue_room(w, q, PVGPU_MESSAGE_MAX / PVGPU_SLOT_SIZE +
-				w->deferred_count))
+				w->deferred_count + virgl_owed_slots(w)))
 			break;
 		if (!w->control_held) {
 			w->control_held = queue_take(w, q, message);
@@ -282,7 +285,7 @@ void control_slice(struct worker *w)
 		}
 		w->control_held = 0;
 		if (v.status != VERDICT_LATER)
-			post(w, message, v, &a);
+			control_post(w, message, v, &a);
 		if (w->attachment.state != PVGPU_STATE_ATTACHED)
 			return;
 	}

@@ -244,39 +244,40 @@ struct finder {
 	struct channel *c;
 };
 
-/* A resource whose destruction waits is still there for the batches that
- * were submitted before it. */
 static struct resource *find(void *context, uint32_t name)
 {
 	struct finder *f = context;
-	struct resource *r = resource_find(&f->w->resources, name);
+	struct resource *r = channel_resource(f->w, f->c, name);
 
-	return r && r->dying && !deferred_before(r->dying, f->c) ? NULL : r;
+	return r && r->kind == PVGPU_RESOURCE_LINEAR ? r : NULL;
 }
 
 static struct verdict nop_start(struct worker *w, struct channel *c,
-				const void *message, uint32_t length)
+				struct batch *b, const void *message,
+				uint32_t length)
 {
-	(void)w, (void)message, (void)length;
+	(void)w, (void)b, (void)message, (void)length;
 	c->copy = (struct copy_job){ .kind = COPY_NOTHING };
 	return accepted();
 }
 
 static struct verdict rect_start(struct worker *w, struct channel *c,
-				 const void *message, uint32_t length)
+				 struct batch *b, const void *message,
+				 uint32_t length)
 {
 	struct finder f = { w, c };
 
-	(void)length;
+	(void)b, (void)length;
 	return copy_rect_start(&c->copy, &w->resources, find, &f, message);
 }
 
 static struct verdict fill_start(struct worker *w, struct channel *c,
-				 const void *message, uint32_t length)
+				 struct batch *b, const void *message,
+				 uint32_t length)
 {
 	struct finder f = { w, c };
 
-	(void)length;
+	(void)b, (void)length;
 	return copy_fill_start(&c->copy, find, &f, message);
 }
 

@@ -10,7 +10,8 @@ bool deferred_before(const struct deferred *d, const struct channel *c)
 {
 	uint32_t bit = 1u << (c->index - 1);
 
-	return d->waits & bit && !channel_passed(c, d->positions[c->index - 1]);
+	return d->waits & bit &&
+	       (int32_t)(c->taken - d->positions[c->index - 1]) < 0;
 }
 
 static struct deferred *reserve(struct worker *w)
@@ -28,6 +29,19 @@ static struct verdict keep(struct worker *w, struct deferred *d,
 	d->msg = *msg;
 	w->deferred_count++;
 	return verdict(VERDICT_LATER, 0);
+}
+
+/* No batch and no renderer needs the resource any more; the renderer is told
+ * when no batch does. */
+static bool released(struct worker *w, struct deferred *d)
+{
+	if (d->waits)
+		return false;
+	if (!d->told) {
+		d->told = true;
+		d->rendering = virgl_resource_forget(w, d->resource, d);
+	}
+	return !d->rendering;
 }
 
 struct verdict deferred_destroy(struct worker *w, const struct pvgpu_msg *msg,
@@ -56,7 +70,7 @@ struct verdict deferred_destroy(struct worker *w, const struct pvgpu_msg *msg,
 		d->positions[i] = submitted;
 		d->waits |= 1u << i;
 	}
-	if (!d->waits) {
+	if (released(w, d)) {
 		resource_destroy(&w->resources, r);
 		return accepted();
 	}
@@ -69,7 +83,7 @@ struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
 {
 	struct deferred *d;
 
-	if (!c->busy) {
+	if (!c->count) {
 		channel_end(w, c);
 		deferred_progress(w);
 		return accepted();
@@ -85,15 +99,15 @@ struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
 static bool ready(struct worker *w, struct deferred *d)
 {
 	if (d->channel)
-		return !d->channel->busy;
+		return !d->channel->count;
 	for (uint32_t i = 0; i < w->limits.channels; i++) {
 		struct channel *c = &w->channels[i];
 
 		if (!c->open || channel_passed(c, d->positions[i]) ||
-		    (c->closing && !c->busy))
+		    (c->closing && !c->count))
 			d->waits &= ~(1u << i);
 	}
-	return !d->waits;
+	return released(w, d);
 }
 
 /* One pass; a channel that it closes may be what another waits for. */
@@ -130,6 +144,12 @@ void deferred_progress(struct worker *w)
 	if (w->control_held)
 		control->pending = true;	/* try again what had to wait */
 	queue_settle(w, control);
+}
+
+void deferred_rendered(struct worker *w, struct deferred *d)
+{
+	d->rendering = false;
+	deferred_progress(w);
 }
 
 void deferred_clear(struct worker *w)

@@ -17,12 +17,14 @@ struct deferred {
 	struct pvgpu_msg msg;		/* of the request */
 	struct resource *resource;	/* to be destroyed, or NULL */
 	struct channel *channel;	/* to be closed, or NULL */
+	bool told;			/* the renderer: the resource goes */
+	bool rendering;			/* it may still use its VRAM */
 	uint32_t waits;			/* bit (1 << channel - 1) */
 	uint32_t positions[PVGPU_MAX_CHANNELS];
 };
 
-/* Whether a channel's batch in hand or next in its ring was submitted before
- * the request came. */
+/* Whether the batch that a channel took last was submitted before the request
+ * came. */
 bool deferred_before(const struct deferred *d, const struct channel *c);
 
 /* Destroys now, or as soon as the channels passed what they hold now. */
@@ -32,6 +34,8 @@ struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
 			      struct channel *c);
 /* A batch is done or a channel closed: answers what waited for it. */
 void deferred_progress(struct worker *w);
+/* The renderer has let go of the resource. */
+void deferred_rendered(struct worker *w, struct deferred *d);
 void deferred_clear(struct worker *w);
 
 #endif

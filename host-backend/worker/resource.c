@@ -2,10 +2,12 @@
 /* The resource table and the walk through extents; see resource.h. */
 #include "resource.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "common/util.h"
+#include "virgl.h"
 
 #define OWNED_WORD_BITS 64
 
@@ -69,47 +71,119 @@ struct resource *resource_find(const struct resource_table *t, uint32_t name)
 	return r;
 }
 
-struct verdict resource_create(struct resource_table *t,
-			       const struct pvgpu_resource_create *q)
+/* The field of the request that makes it no surface. */
+static size_t surface_field(enum pvgpu_surface_verdict v)
+{
+	static const size_t fields[] = {
+		[PVGPU_SURFACE_BAD_FORMAT] =
+			offsetof(struct pvgpu_resource_create, format),
+		[PVGPU_SURFACE_BAD_TARGET] =
+			offsetof(struct pvgpu_resource_create, target),
+		[PVGPU_SURFACE_BAD_WIDTH] =
+			offsetof(struct pvgpu_resource_create, width),
+		[PVGPU_SURFACE_BAD_HEIGHT] =
+			offsetof(struct pvgpu_resource_create, height),
+		[PVGPU_SURFACE_BAD_DEPTH] =
+			offsetof(struct pvgpu_resource_create, depth),
+		[PVGPU_SURFACE_BAD_LAYERS] =
+			offsetof(struct pvgpu_resource_create, layers),
+		[PVGPU_SURFACE_BAD_LEVELS] =
+			offsetof(struct pvgpu_resource_create, levels),
+		[PVGPU_SURFACE_BAD_SAMPLES] =
+			offsetof(struct pvgpu_resource_create, samples),
+	};
+
+	return fields[v];
+}
+
+static struct verdict check_surface(const struct pvgpu_resource_create *q,
+				    const struct virgl *virgl,
+				    struct pvgpu_surface *ret)
+{
+	uint32_t context = pvgpu_le32_to_cpu(q->context);
+	enum pvgpu_surface_verdict v;
+
+	if (pvgpu_le32_to_cpu(q->flags) & ~PVGPU_SURFACE_Y_0_TOP)
+		return invalid(offsetof(struct pvgpu_resource_create, flags));
+	if (context && !virgl_context(virgl, context))
+		return verdict(PVGPU_STATUS_NOT_FOUND,
+			       offsetof(struct pvgpu_resource_create, context));
+	*ret = (struct pvgpu_surface){
+		.format = pvgpu_le32_to_cpu(q->format),
+		.width = pvgpu_le32_to_cpu(q->width),
+		.height = pvgpu_le32_to_cpu(q->height),
+		.depth = pvgpu_le32_to_cpu(q->depth),
+		.layers = pvgpu_le32_to_cpu(q->layers),
+		.levels = pvgpu_le32_to_cpu(q->levels),
+		.samples = pvgpu_le32_to_cpu(q->samples),
+		.target = pvgpu_le32_to_cpu(q->target),
+	};
+	v = pvgpu_surface_check(ret);
+	return v == PVGPU_SURFACE_OK ? accepted() : invalid(surface_field(v));
+}
+
+static struct verdict check_linear(const struct pvgpu_resource_create *q)
 {
 	const pvgpu_le32 *surface_only = &q->format;
-	uint64_t size = pvgpu_le64_to_cpu(q->size), backing;
-	uint32_t name = pvgpu_le32_to_cpu(q->resource);
-	uint32_t kind = pvgpu_le32_to_cpu(q->kind);
-	struct resource *r;
 
-	if (!name)
-		return invalid(offsetof(struct pvgpu_resource_create, resource));
-	if (q->reserved)
-		return invalid(offsetof(struct pvgpu_resource_create, reserved));
-	if (kind == PVGPU_RESOURCE_SURFACE)	/* no class here renders */
-		return verdict(PVGPU_STATUS_UNSUPPORTED,
-			       offsetof(struct pvgpu_resource_create, kind));
-	if (kind != PVGPU_RESOURCE_LINEAR)
-		return invalid(offsetof(struct pvgpu_resource_create, kind));
-	if (!size)
+	if (!q->size)
 		return invalid(offsetof(struct pvgpu_resource_create, size));
 	for (size_t at = offsetof(struct pvgpu_resource_create, format);
 	     at < sizeof(*q); at += sizeof(*surface_only))
 		if (*surface_only++)
 			return invalid(at);
+	return accepted();
+}
+
+struct verdict resource_create(struct resource_table *t,
+			       const struct pvgpu_resource_create *q,
+			       const struct virgl *virgl,
+			       struct resource **ret_resource)
+{
+	uint64_t size = pvgpu_le64_to_cpu(q->size), backing;
+	uint32_t name = pvgpu_le32_to_cpu(q->resource);
+	uint32_t kind = pvgpu_le32_to_cpu(q->kind);
+	bool surface = kind == PVGPU_RESOURCE_SURFACE;
+	struct resource *r, made = { .name = name, .kind = kind, .size = size };
+	struct verdict v;
+
+	if (!name)
+		return invalid(offsetof(struct pvgpu_resource_create, resource));
+	if (q->reserved)
+		return invalid(offsetof(struct pvgpu_resource_create, reserved));
+	if (surface && !virgl)
+		return verdict(PVGPU_STATUS_UNSUPPORTED,
+			       offsetof(struct pvgpu_resource_create, kind));
+	if (!surface && kind != PVGPU_RESOURCE_LINEAR)
+		return invalid(offsetof(struct pvgpu_resource_create, kind));
+	v = surface ? check_surface(q, virgl, &made.surface) : check_linear(q);
+	if (refused(v))
+		return v;
 	if (resource_find(t, name))
 		return verdict(PVGPU_STATUS_EXISTS,
 			       offsetof(struct pvgpu_resource_create, resource));
 	backing = pvgpu_linear_extent(size);
-	if (!backing || backing > t->vram_size)
+	if ((size && !backing) || backing > t->vram_size)
 		return over_limit(PVGPU_STATUS_LIMIT_WINDOW, t->vram_size);
 	if (t->count >= t->max_resources)
 		return over_limit(PVGPU_STATUS_LIMIT_RESOURCES,
 				  t->max_resources);
-	r = calloc(1, sizeof(*r));
-	if (!r)
+	if (surface) {
+		v = ledger_charge_surface(t->ledger, &made.surface,
+					  &made.charged);
+		if (refused(v))
+			return v;
+	}
+	r = malloc(sizeof(*r));
+	if (!r) {
+		budget_release(&t->ledger->device, made.charged);
 		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
-	r->name = name;
-	r->size = size;
+	}
+	*r = made;
 	r->next = t->buckets[bucket_of(t, name)];
 	t->buckets[bucket_of(t, name)] = r;
 	t->count++;
+	*ret_resource = r;
 	return accepted();
 }
 
@@ -149,7 +223,10 @@ void resource_destroy(struct resource_table *t, struct resource *r)
 	for (uint32_t i = 0; i < r->extent_count; i++)
 		own(t, r->extents[i].offset, r->extents[i].length, false);
 	budget_release(&t->ledger->window, r->backed);
+	budget_release(&t->ledger->device, r->charged);
 	t->count--;
+	rendered_free(r->rendered);
+	free(r->contexts);
 	free(r->extents);
 	free(r);
 }
@@ -206,7 +283,7 @@ static bool make_room(struct resource *r, uint32_t count)
 
 struct verdict resource_back(struct resource_table *t,
 			     const struct pvgpu_resource_back *q,
-			     uint32_t length)
+			     uint32_t length, struct resource **ret_resource)
 {
 	const struct pvgpu_extent *extents = (const void *)(q + 1);
 	uint32_t count = pvgpu_le32_to_cpu(q->count);
@@ -252,6 +329,7 @@ struct verdict resource_back(struct resource_table *t,
 			r->extents[r->extent_count++] = e;
 	}
 	r->extents_named += count;
+	*ret_resource = r;
 	return accepted();
 }
 

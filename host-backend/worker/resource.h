@@ -13,6 +13,8 @@
 #include "ledger.h"
 
 struct deferred;
+struct rendered;
+struct virgl;
 
 struct extent {
 	uint64_t start;			/* in the resource, bytes */
@@ -23,8 +25,15 @@ struct extent {
 struct resource {
 	struct resource *next;		/* in its bucket */
 	uint32_t name;
+	uint32_t kind;			/* PVGPU_RESOURCE_* */
 	uint64_t size;			/* bytes */
 	uint64_t backed;		/* bytes; all of it when usable */
+	struct pvgpu_surface surface;	/* SURFACE */
+	uint64_t charged;		/* its footprint */
+	struct rendered *rendered;	/* the renderer's part of it, or NULL */
+	uint32_t *contexts;		/* ids of those it is attached to */
+	uint32_t context_count;
+	uint32_t context_room;
 	struct extent *extents;		/* neighbours in VRAM are merged */
 	uint32_t extent_count;
 	uint32_t extent_room;
@@ -60,17 +69,22 @@ void resource_table_clear(struct resource_table *table);
 /* The resource of that name, or NULL; also one whose destruction waits. */
 struct resource *resource_find(const struct resource_table *table,
 			       uint32_t name);
+/* Makes it here, charged; the renderer is told of a surface by the caller.
+ * virgl: NULL where surfaces are not granted. */
 struct verdict resource_create(struct resource_table *table,
-			       const struct pvgpu_resource_create *request);
+			       const struct pvgpu_resource_create *request,
+			       const struct virgl *virgl,
+			       struct resource **ret_resource);
 /* length: of the whole message, at least sizeof(*request). */
 struct verdict resource_back(struct resource_table *table,
 			     const struct pvgpu_resource_back *request,
-			     uint32_t length);
+			     uint32_t length,
+			     struct resource **ret_resource);
 void resource_destroy(struct resource_table *table, struct resource *r);
 
 static inline bool resource_usable(const struct resource *r)
 {
-	return r->backed == pvgpu_linear_extent(r->size);
+	return r->size && r->backed == pvgpu_linear_extent(r->size);
 }
 
 /* Whether [offset, offset + span) lies in the resource; no overflow. */

@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -14,6 +15,7 @@
 
 /* What epoll says is ready: a doorbell's vector, or this. */
 #define THE_LINK WINDOW_VECTORS
+#define THE_RENDERER (WINDOW_VECTORS + 1)
 
 static int watch(struct worker *w, int fd, uint32_t what)
 {
@@ -133,11 +135,19 @@ int worker_watch_link(struct worker *w, int link)
 	return 0;
 }
 
+int worker_watch_renderer(struct worker *w)
+{
+	return watch(w, w->virgl.renderer->done_fd, THE_RENDERER);
+}
+
 void worker_finish(struct worker *w)
 {
+	virgl_finish(w);
 	for (uint32_t i = 0; i < PVGPU_MAX_CHANNELS; i++)
-		if (w->channels[i].open)
+		if (w->channels[i].open) {
 			w->channels[i].class->close(w, &w->channels[i]);
+			free(w->channels[i].batches);
+		}
 	present_finish(&w->present);
 	resource_table_finish(&w->resources);
 	if (w->window)
@@ -167,7 +177,7 @@ static void doorbell(struct worker *w, uint32_t vector)
 
 int worker_turn(struct worker *w, int timeout_ms)
 {
-	struct epoll_event events[WINDOW_VECTORS + 1];
+	struct epoll_event events[WINDOW_VECTORS + 2];
 	bool more = queues_turn(w);
 	int n, ret = 0;
 
@@ -190,6 +200,8 @@ int worker_turn(struct worker *w, int timeout_ms)
 	for (int i = 0; i < n && !ret; i++) {
 		if (events[i].data.u32 < WINDOW_VECTORS)
 			doorbell(w, events[i].data.u32);
+		else if (events[i].data.u32 == THE_RENDERER)
+			virgl_done(w);
 		else if (events[i].events & EPOLLIN)
 			ret = link_serve(w);
 		else

@@ -3,8 +3,10 @@
  * Everything that a worker is: the vGPU that it serves, what it holds of the
  * guest's, and where it is in its work. One of them a process.
  *
- * Threads: one. Nothing in it waits for anything but the next event, and
- * whatever may take long is done in pieces.
+ * Threads: this is the ring thread's. Nothing in it waits for anything but the
+ * next event, and whatever may take long is done in pieces, or by the renderer
+ * (renderer.h), which has a thread of its own once there is something to
+ * render.
  */
 #ifndef PVGPU_WORKER_WORKER_H
 #define PVGPU_WORKER_WORKER_H
@@ -21,6 +23,7 @@
 #include "present.h"
 #include "queue.h"
 #include "resource.h"
+#include "virgl.h"
 
 struct worker_statistics {
 	uint64_t messages;		/* control messages taken */
@@ -48,6 +51,7 @@ struct worker {
 	struct ledger ledger;
 	struct resource_table resources;
 	struct heads heads;
+	struct virgl virgl;
 	struct channel channels[PVGPU_MAX_CHANNELS];
 	struct queue queues[PVGPU_MAX_CHANNELS + 2];
 	struct deferred deferred[DEFERRED_MAX];
@@ -74,6 +78,8 @@ int worker_init(struct worker *w, const struct worker_init *init,
 		const int *fds);
 /* Serves the manager on this socket; the worker's from here on if 0. */
 int worker_watch_link(struct worker *w, int link);
+/* Hears of what w->virgl.renderer has done. */
+int worker_watch_renderer(struct worker *w);
 void worker_finish(struct worker *w);
 
 /* Waits, at most timeout_ms (-1: for ever), for events and serves them and
