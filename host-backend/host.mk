@@ -17,10 +17,10 @@ HOST_PROGRAM_worker := pvgpu-worker
 
 HOST_LIBS_manager := -lsystemd -ljson-c -linih
 HOST_LIBS_ctl := -ljson-c -lpng
-HOST_LIBS_worker := -lpixman-1 -lseccomp -pthread
+HOST_LIBS_worker := -lpixman-1 -lseccomp -lvirglrenderer -lepoxy -pthread
 HOST_LIBS := $(HOST_LIBS_manager) $(HOST_LIBS_ctl) $(HOST_LIBS_worker)
 
-CFLAGS_host-backend_worker += -I/usr/include/pixman-1
+CFLAGS_host-backend_worker += -I/usr/include/pixman-1 -I/usr/include/virgl
 CFLAGS_host-backend_tests += -I/usr/include/pixman-1
 
 # One archive a room and variant. $(1) room, $(2) obj or asan

@@ -32,6 +32,9 @@ struct window_layout {
 /* Computes the layout. -EINVAL if the limits are beyond the protocol's. */
 int window_layout(struct window_layout *ret, const struct vgpu_limits *limits);
 
+/* The features that are offered with these limits. */
+uint64_t window_features(const struct vgpu_limits *limits);
+
 /* Writes the information page at `page`, magic last. */
 void window_write_info(void *page, const struct window_layout *layout,
 		       const struct vgpu_limits *limits);

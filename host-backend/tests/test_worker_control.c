@@ -33,12 +33,18 @@ static void test_every_opcode_and_size(void **state)
 		{ PVGPU_OP_PING, 24, false },
 		{ PVGPU_OP_HEAD_QUERY, 24, false },
 		{ PVGPU_OP_HEAD_EDID, 32, false },
-		{ PVGPU_OP_RESOURCE_CREATE, 64, false },
+		{ PVGPU_OP_RESOURCE_CREATE, 80, false },
 		{ PVGPU_OP_RESOURCE_BACK, 24, true },
 		{ PVGPU_OP_RESOURCE_DESTROY, 24, false },
 		{ PVGPU_OP_CHANNEL_OPEN, 32, false },
 		{ PVGPU_OP_CHANNEL_CLOSE, 24, false },
 		{ PVGPU_OP_COMMIT, 40, true },
+		{ PVGPU_OP_CAPSET, 32, false },
+		{ PVGPU_OP_CONTEXT_CREATE, 88, false },
+		{ PVGPU_OP_CONTEXT_DESTROY, 24, false },
+		{ PVGPU_OP_CONTEXT_ATTACH, 24, false },
+		{ PVGPU_OP_CONTEXT_DETACH, 24, false },
+		{ PVGPU_OP_CONTEXT_QUERY, 24, false },
 	};
 	struct rig rig;
 

@@ -126,7 +126,7 @@ static void make_control(struct message *m, uint64_t *seed)
 		PVGPU_OP_RESOURCE_CREATE, PVGPU_OP_RESOURCE_DESTROY,
 		PVGPU_OP_CHANNEL_OPEN, PVGPU_OP_CHANNEL_CLOSE, 0x7777,
 	};
-	static const uint8_t sizes[] = { 24, 24, 32, 64, 24, 32, 24, 64 };
+	static const uint8_t sizes[] = { 24, 24, 32, 80, 24, 32, 24, 64 };
 	uint32_t kind = (uint32_t)(noise(seed) % 16);
 
 	memset(m, 0, sizeof(*m));

@@ -334,7 +334,7 @@ static void submit(struct render *g, struct job *job)
 	v = stream_walk(c->stream, g->commands, (uint32_t)(size / 4));
 	atomic_store(&c->charged, stream_charged(c->stream));
 	if (refused(v)) {
-		lose(g, c, "its commands are not allowed");
+		lose(g, c, stream_complaint(c->stream));
 		end(g, job, v);
 		return;
 	}
@@ -346,6 +346,8 @@ static void submit(struct render *g, struct job *job)
 		end(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
 		return;
 	}
+	stream_settle(c->stream);
+	atomic_store(&c->charged, stream_charged(c->stream));
 	fly(g, job);
 }
 
