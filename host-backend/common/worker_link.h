@@ -18,7 +18,7 @@
 #include "limits.h"
 #include "window.h"
 
-#define WORKER_LINK_VERSION	2u
+#define WORKER_LINK_VERSION	3u
 #define WORKER_LINK_FD		3	/* where a worker finds its socket */
 #define WORKER_EXIT_STUCK	3	/* its renderer does not end a batch */
 
@@ -112,6 +112,7 @@ struct worker_query_done {
 	uint32_t driver_version;
 	char driver_name[33];		/* printable, NUL-terminated */
 	char os_name[65];
+	char renderer[128];		/* GL_RENDERER; "": none started */
 	uint8_t reserved[2];
 	uint32_t resources;
 	uint32_t channels;		/* open */
@@ -119,6 +120,10 @@ struct worker_query_done {
 	uint64_t window_peak;
 	uint64_t device_used;
 	uint64_t device_peak;
+	uint64_t device_surfaces;	/* of device_used, by what it is for */
+	uint64_t device_contexts;
+	uint64_t device_objects;
+	uint64_t device_shaders;
 	uint64_t messages;		/* control messages taken */
 	uint64_t refused;		/* of them, answered with a bad status */
 	uint64_t batches;		/* submissions completed */

@@ -17,6 +17,7 @@ static void print_limits(json_object *limits)
 {
 	char framebuffer[SIZE_TEXT_MAX];
 	json_object *guests = json_member(limits, "guests");
+	json_object *classes = json_member(limits, "classes");
 
 	printf("%-10s %s: framebuffer %s, %lld heads, up to %lldx%lld at "
 	       "%g Hz,\n%-10s %lld pixels in all, %lld channels, cursor up to "
@@ -32,6 +33,11 @@ static void print_limits(json_object *limits)
 	for (size_t i = 0; guests && i < json_object_array_length(guests); i++)
 		printf(" %s", ctl_safe(json_object_get_string(
 				json_object_array_get_idx(guests, i))));
+	printf(",\n%-10s classes", "");
+	for (size_t i = 0; classes && i < json_object_array_length(classes);
+	     i++)
+		printf(" %s", ctl_safe(json_object_get_string(
+				json_object_array_get_idx(classes, i))));
 	puts("");
 }
 
@@ -72,15 +78,42 @@ static void print_heads(json_object *heads)
 static void print_budget(const char *label, json_object *budget)
 {
 	char limit[SIZE_TEXT_MAX], used[SIZE_TEXT_MAX], peak[SIZE_TEXT_MAX];
+	char rest[SIZE_TEXT_MAX];
 
 	format_size(limit, (uint64_t)json_number(budget, "limit"));
 	if (!json_member(budget, "used")) {
 		printf("%-10s limit %s\n", label, limit);
 		return;
 	}
-	printf("%-10s %s of %s used, at most %s so far\n", label,
+	printf("%-10s %s of %s used, %s free, at most %s used so far\n", label,
 	       format_size(used, (uint64_t)json_number(budget, "used")), limit,
+	       format_size(rest, (uint64_t)json_number(budget, "free")),
 	       format_size(peak, (uint64_t)json_number(budget, "peak")));
+}
+
+static void print_device(json_object *device)
+{
+	static const char *const kinds[] = {
+		"surfaces", "contexts", "objects", "shaders",
+	};
+	const char *renderer = json_string(device, "renderer");
+
+	print_budget("device", device);
+	if (!json_member(device, "used"))
+		return;
+	if (json_number(device, "used")) {
+		printf("%-10s", "");
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+			char size[SIZE_TEXT_MAX];
+
+			format_size(size, (uint64_t)json_number(device,
+								kinds[i]));
+			printf("%s %s %s", i ? "," : "", kinds[i], size);
+		}
+		puts("");
+	}
+	printf("%-10s %s\n", "renderer", *renderer ? ctl_safe(renderer) :
+	       "not started");
 }
 
 static void print_counters(json_object *counters)
@@ -128,7 +161,7 @@ enum ctl_status ctl_show(struct ctl *ctl)
 	print_guest(json_member(reply, "guest"));
 	print_heads(json_member(reply, "heads"));
 	print_budget("window", json_member(reply, "window"));
-	print_budget("device", json_member(reply, "device"));
+	print_device(json_member(reply, "device"));
 	print_counters(json_member(reply, "counters"));
 	return CTL_OK;
 }

@@ -24,6 +24,7 @@ static const struct number {
 	NUMBER(max_refresh), NUMBER(cursor_max), NUMBER(channels),
 	NUMBER(classes),
 	NUMBER(max_resources), NUMBER(max_extents), NUMBER(guests),
+	NUMBER(classes),
 	NUMBER(default_width), NUMBER(default_height),
 	NUMBER(default_refresh),
 #undef NUMBER
@@ -76,6 +77,9 @@ static void read_limits(struct vgpu_limits *limits, json_object *from)
 
 		memcpy((char *)limits + n->offset, &value, n->size);
 	}
+	/* One that was made before there were others. */
+	if (!limits->classes)
+		limits->classes = 1u << PVGPU_CHANNEL_COPY;
 }
 
 static void save_uuid(json_object *o, const struct vgpu *v)

@@ -12,7 +12,9 @@ json_object *describe_type(const struct vgpu_type *type)
 	const struct vgpu_limits *l = &type->limits;
 	json_object *o = json_object_new_object();
 	json_object *guests = json_object_new_array();
+	json_object *classes = json_object_new_array();
 	char text[VGPU_GUESTS_TEXT_MAX], *rest = text, *word;
+	char class_text[VGPU_CLASSES_TEXT_MAX], *class_rest = class_text;
 
 	json_put_string(o, "name", type->name);
 	json_put_string(o, "board", type->board);
@@ -38,6 +40,10 @@ json_object *describe_type(const struct vgpu_type *type)
 	while ((word = strsep(&rest, " ")))
 		json_object_array_add(guests, json_object_new_string(word));
 	json_put(o, "guests", guests);
+	vgpu_classes_text(class_text, l->classes);
+	while ((word = strsep(&class_rest, " ")))
+		json_object_array_add(classes, json_object_new_string(word));
+	json_put(o, "classes", classes);
 	return o;
 }
 
@@ -206,6 +212,24 @@ json_object *describe_budget(uint64_t limit, uint64_t used, uint64_t peak)
 	json_object *o = describe_limit(limit);
 
 	json_put_int(o, "used", used);
+	json_put_int(o, "free", used < limit ? limit - used : 0);
 	json_put_int(o, "peak", peak);
+	return o;
+}
+
+json_object *describe_device(uint64_t limit,
+			     const struct worker_query_done *query)
+{
+	json_object *o = describe_budget(limit, query->device_used,
+					 query->device_peak);
+	char text[2 * sizeof(query->renderer)];
+
+	json_put_int(o, "surfaces", query->device_surfaces);
+	json_put_int(o, "contexts", query->device_contexts);
+	json_put_int(o, "objects", query->device_objects);
+	json_put_int(o, "shaders", query->device_shaders);
+	json_put_string(o, "renderer",
+			log_printable(text, sizeof(text), query->renderer,
+				      sizeof(query->renderer)));
 	return o;
 }

@@ -24,5 +24,8 @@ json_object *describe_counters(const struct worker_query_done *query);
 /* Without figures: just the limit. */
 json_object *describe_limit(uint64_t limit);
 json_object *describe_budget(uint64_t limit, uint64_t used, uint64_t peak);
+/* The device budget, by kind, and what renders. */
+json_object *describe_device(uint64_t limit,
+			     const struct worker_query_done *query);
 
 #endif

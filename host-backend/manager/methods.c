@@ -270,9 +270,7 @@ static void show_reply(struct varlink_call *call, struct vgpu *v,
 					 query->window_used,
 					 query->window_peak));
 		json_put(reply, "device",
-			 describe_budget(v->limits.device_budget,
-					 query->device_used,
-					 query->device_peak));
+			 describe_device(v->limits.device_budget, query));
 		json_put(reply, "counters", describe_counters(query));
 	} else {
 		json_put(reply, "heads", json_object_new_array());

@@ -233,6 +233,7 @@ static void query_tidy(struct worker_query_done *done)
 {
 	done->driver_name[sizeof(done->driver_name) - 1] = '\0';
 	done->os_name[sizeof(done->os_name) - 1] = '\0';
+	done->renderer[sizeof(done->renderer) - 1] = '\0';
 }
 
 static void is_ready(struct worker *w)

@@ -82,10 +82,15 @@ static void query(void)
 		.driver_version = 0x00000001,
 		.resources = 3, .messages = 40, .refused = 2,
 		.window_used = 8u << 20, .window_peak = 9u << 20,
+		.device_used = (6u << 20) + (140u << 10),
+		.device_peak = 7u << 20,
+		.device_surfaces = 2u << 20, .device_contexts = 4u << 20,
+		.device_objects = 12u << 10, .device_shaders = 128u << 10,
 	};
 
 	strcpy(done.driver_name, "pvgpu\x1b[31m");
 	strcpy(done.os_name, "Linux");
+	strcpy(done.renderer, "softpipe\x1b[31m");
 	done.heads[0] = (struct worker_head_state){
 		.active = 1, .width = FAKE_WIDTH, .height = FAKE_HEIGHT,
 		.refresh = 60000, .frames = ++frames,

@@ -36,6 +36,7 @@ const struct vgpu_limits rig_limits = {
 	.max_resources = 32,
 	.max_extents = 700,
 	.guests = ~0u,
+	.classes = 1u << PVGPU_CHANNEL_COPY,
 	.default_width = 1280, .default_height = 800,
 	.default_refresh = 60000,
 };

@@ -232,7 +232,11 @@ def screenshot_is_the_picture():
         text = expect(run("show", "a"), 0)
         for words in (f"QEMU       process {os.getpid()}", "driver pvgpu?[31m",
                       "head 0     64x48 at 60.000 Hz", "head 1     dark",
-                      "8 MiB of 1 GiB used, at most 9 MiB so far",
+                      "8 MiB of 1 GiB used, 1016 MiB free, at most 9 MiB used "
+                      "so far", "classes copy virgl",
+                      "6.1 MiB of 1 GiB used, 1017.8 MiB free, at most 7 MiB",
+                      " surfaces 2 MiB, contexts 4 MiB, objects 12 KiB, "
+                      "shaders 128 KiB", "renderer   softpipe?[31m",
                       "40 messages, 2 of them refused"):
             check(words in text, f"{words} is not in {text}")
         expect(run("destroy", "--force", "a"), 0, output="destroyed a")

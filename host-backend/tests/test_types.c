@@ -62,6 +62,7 @@ static void good_file(void **state)
 	static const char text[] =
 		"# comment\n; another\n\n" GOOD
 		"max_refresh = 119.88 ; not whole\nguests = linux firmware\n"
+		"classes = copy\n"
 		"cursor_max = 64\nchannels = 3\ndevice_budget = 512MiB\n"
 		"max_resources = 100\nmax_extents = 7\r\n"
 		"max_instances = 5\n"
@@ -91,6 +92,7 @@ static void good_file(void **state)
 	assert_int_equal(t->limits.max_refresh, 119880);
 	assert_int_equal(t->limits.guests, 1u << PVGPU_GUEST_LINUX |
 					   1u << PVGPU_GUEST_FIRMWARE);
+	assert_int_equal(t->limits.classes, 1u << PVGPU_CHANNEL_COPY);
 	assert_int_equal(t->limits.cursor_max, 64);
 	assert_int_equal(t->limits.channels, 3);
 	assert_int_equal(t->limits.max_resources, 100);
@@ -103,6 +105,8 @@ static void good_file(void **state)
 	assert_non_null(t);
 	assert_true(t->limits.device_budget == 1ull << 30);
 	assert_true(t->limits.guests & 1u << PVGPU_GUEST_BSD);
+	assert_int_equal(t->limits.classes, 1u << PVGPU_CHANNEL_COPY |
+					    1u << PVGPU_CHANNEL_VIRGL);
 	assert_null(vgpu_types_find(&types, "PV24"));
 	vgpu_types_clear(&types);
 }
@@ -165,6 +169,11 @@ static const struct {
 	{ GOOD "guests = linux os2\n", "t.conf:8: guests: 'linux os2' given" },
 	{ GOOD "guests = linux linux\n", "t.conf:8: guests:" },
 	{ GOOD "guests =\n", "t.conf:8: guests: '' given" },
+	{ GOOD "classes =\n", "t.conf:8: classes: '' given; allowed is copy, "
+			      "or copy virgl" },
+	{ GOOD "classes = virgl\n", "t.conf:8: classes: 'virgl' given" },
+	{ GOOD "classes = copy copy\n", "t.conf:8: classes: 'copy copy'" },
+	{ GOOD "classes = copy venus\n", "t.conf:8: classes: 'copy venus'" },
 	{ GOOD "device_budget = 1GB\n", "t.conf:8: device_budget: '1GB'" },
 	{ GOOD "device_budget = 1KiB\n", "t.conf:8: device_budget: '1KiB'" },
 	{ GOOD "device_budget = 1025GiB\n", "t.conf:8: device_budget:" },
@@ -512,6 +521,7 @@ static void mutated_files(void **state)
 				    (uint64_t)l->default_width *
 				    l->default_height);
 			assert_true(l->guests != 0);
+			assert_true(l->classes & 1u << PVGPU_CHANNEL_COPY);
 		}
 		vgpu_types_clear(&types);
 	}

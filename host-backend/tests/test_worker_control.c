@@ -481,6 +481,35 @@ static void test_ledger(void **state)
 	assert_true(l.window.used == sum);
 }
 
+/* What `pvgpuctl show` is told of the device budget. */
+static void test_figures(void **state)
+{
+	static const uint32_t bytes[LEDGER_KINDS] = { 5000, 600, 70, 8 };
+	struct rig rig;
+	struct worker_query_done q;
+
+	(void)state;
+	rig_up(&rig);
+	assert_string_equal(rig_query(&rig).renderer, "");
+	worker_name_renderer(rig.worker, "a renderer");
+	for (int k = 0; k < LEDGER_KINDS; k++)
+		assert_true(ledger_charge(&rig.worker->ledger,
+					  (enum ledger_kind)k, bytes[k]));
+	assert_true(ledger_charge(&rig.worker->ledger, LEDGER_OBJECTS, 30));
+	ledger_release(&rig.worker->ledger, LEDGER_OBJECTS, 30);
+	q = rig_query(&rig);
+	assert_string_equal(q.renderer, "a renderer");
+	assert_int_equal(q.device_used, 5678);
+	assert_int_equal(q.device_peak, 5708);
+	assert_int_equal(q.device_surfaces, 5000);
+	assert_int_equal(q.device_contexts, 600);
+	assert_int_equal(q.device_objects, 70);
+	assert_int_equal(q.device_shaders, 8);
+	worker_name_renderer(rig.worker, NULL);
+	assert_string_equal(rig_query(&rig).renderer, "");
+	rig_down(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_channels),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_ledger),
+		cmocka_unit_test(test_figures),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

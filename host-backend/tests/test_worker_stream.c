@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "common/util.h"
@@ -547,6 +548,55 @@ static void test_noise(void **state)
 	assert_true(lost > 1000 && passed > 1000);
 }
 
+/* ------------------------------------------------- two threads, one book */
+
+static void *renders(void *seed_at)
+{
+	uint64_t seed = *(uint64_t *)seed_at;
+	static _Thread_local struct text mine;
+
+	for (uint32_t run = 0; run < 300; run++) {
+		struct stream *s = stream_new(&books);
+
+		assert_non_null(s);
+		for (uint32_t batch = 0; batch < 10; batch++) {
+			mine.count = 0;
+			for (uint64_t n = noise(&seed) % 60; n; n--)
+				create(&mine, VIRGL_OBJECT_DSA,
+				       1 + (uint32_t)(noise(&seed) % 50));
+			if (refused(stream_walk(s, mine.words, mine.count)))
+				break;
+		}
+		stream_free(s);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	uint64_t seeds[2] = { 11, 12 }, seed = 13;
+	pthread_t threads[2];
+
+	(void)state;
+	ledger_init(&books, 0, 100 * PVGPU_CHARGE_OBJECT);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, renders,
+						&seeds[i]), 0);
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint64_t bytes = noise(&seed) % 30 * PVGPU_CHARGE_OBJECT;
+
+		if (ledger_charge(&books, LEDGER_SURFACES, bytes))
+			ledger_release(&books, LEDGER_SURFACES, bytes);
+		assert_true(books.device.used <= books.device.limit);
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(books.device.used, 0);
+	assert_true(books.device.peak <= books.device.limit);
+	for (int k = 0; k < LEDGER_KINDS; k++)
+		assert_int_equal(books.kinds[k], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_threads),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -17,10 +17,13 @@
 #define GIB_MAX		1024u
 #define INSTANCES_MAX	4096u
 
-static const struct {
-	const char *name;
-	uint32_t guest;
-} guest_names[] = {
+/* Words for the bits of a mask. */
+struct word {
+	const char *text;
+	uint32_t bit;			/* its number */
+};
+
+static const struct word guest_words[] = {
 	{ "linux", PVGPU_GUEST_LINUX },
 	{ "windows", PVGPU_GUEST_WINDOWS },
 	{ "firmware", PVGPU_GUEST_FIRMWARE },
@@ -29,17 +32,58 @@ static const struct {
 	{ "test", PVGPU_GUEST_TEST },
 };
 
-const char *vgpu_guests_text(char out[VGPU_GUESTS_TEXT_MAX], uint32_t guests)
+static const struct word class_words[] = {
+	{ "copy", PVGPU_CHANNEL_COPY },
+	{ "virgl", PVGPU_CHANNEL_VIRGL },
+};
+
+static const char *write_words(char *out, size_t size, uint32_t mask,
+			       const struct word *words, size_t count)
 {
 	size_t used = 0;
 
 	out[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(guest_names); i++)
-		if (guests & 1u << guest_names[i].guest)
-			used += (size_t)snprintf(out + used,
-				VGPU_GUESTS_TEXT_MAX - used, "%s%s",
-				used ? " " : "", guest_names[i].name);
+	for (size_t i = 0; i < count; i++)
+		if (mask & 1u << words[i].bit)
+			used += (size_t)snprintf(out + used, size - used,
+				"%s%s", used ? " " : "", words[i].text);
 	return out;
+}
+
+/* Each once, with blanks between. */
+static int parse_words(uint32_t *ret_mask, const char *text,
+		       const struct word *words, size_t count)
+{
+	uint32_t mask = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " \t"), i;
+
+		for (i = 0; i < count; i++)
+			if (strlen(words[i].text) == length &&
+			    !memcmp(words[i].text, text, length))
+				break;
+		if (i == count || mask & 1u << words[i].bit)
+			return -EINVAL;
+		mask |= 1u << words[i].bit;
+		text += length;
+		text += strspn(text, " \t");
+	}
+	*ret_mask = mask;
+	return 0;
+}
+
+const char *vgpu_guests_text(char out[VGPU_GUESTS_TEXT_MAX], uint32_t guests)
+{
+	return write_words(out, VGPU_GUESTS_TEXT_MAX, guests, guest_words,
+			   ARRAY_SIZE(guest_words));
+}
+
+const char *vgpu_classes_text(char out[VGPU_CLASSES_TEXT_MAX],
+			      uint32_t classes)
+{
+	return write_words(out, VGPU_CLASSES_TEXT_MAX, classes, class_words,
+			   ARRAY_SIZE(class_words));
 }
 
 const char *vgpu_series_text(char series)
@@ -184,26 +228,25 @@ static int set_max_refresh(struct vgpu_type *type, const char *value)
 
 static int set_guests(struct vgpu_type *type, const char *value)
 {
-	uint32_t guests = 0;
-	const char *p = value;
+	uint32_t guests;
 
-	while (*p) {
-		size_t length = strcspn(p, " \t"), i;
-
-		for (i = 0; i < ARRAY_SIZE(guest_names); i++)
-			if (strlen(guest_names[i].name) == length &&
-			    !memcmp(guest_names[i].name, p, length))
-				break;
-		if (i == ARRAY_SIZE(guest_names) ||
-		    guests & 1u << guest_names[i].guest)
-			return -EINVAL;
-		guests |= 1u << guest_names[i].guest;
-		p += length;
-		p += strspn(p, " \t");
-	}
-	if (!guests)
+	if (parse_words(&guests, value, guest_words,
+			ARRAY_SIZE(guest_words)) || !guests)
 		return -EINVAL;
 	type->limits.guests = guests;
+	return 0;
+}
+
+/* Every guest copies; what renders comes on top. */
+static int set_classes(struct vgpu_type *type, const char *value)
+{
+	uint32_t classes;
+
+	if (parse_words(&classes, value, class_words,
+			ARRAY_SIZE(class_words)) ||
+	    !(classes & 1u << PVGPU_CHANNEL_COPY))
+		return -EINVAL;
+	type->limits.classes = classes;
 	return 0;
 }
 
@@ -259,6 +302,8 @@ const struct type_key type_keys[KEY_COUNT] = {
 	[KEY_GUESTS] = { "guests", false, set_guests,
 		"some of linux windows firmware bsd unknown test, each once, "
 		"with blanks between" },
+	[KEY_CLASSES] = { "classes", false, set_classes,
+		"copy, or copy virgl" },
 	[KEY_CURSOR_MAX] = { "cursor_max", false, set_cursor_max,
 		"32 to 512 pixels" },
 	[KEY_CHANNELS] = { "channels", false, set_channels, "1 to 32" },
@@ -280,6 +325,7 @@ void type_keys_defaults(struct vgpu_type *type)
 	l->guests = 1u << PVGPU_GUEST_LINUX | 1u << PVGPU_GUEST_WINDOWS |
 		    1u << PVGPU_GUEST_FIRMWARE | 1u << PVGPU_GUEST_BSD |
 		    1u << PVGPU_GUEST_TEST;
+	l->classes = 1u << PVGPU_CHANNEL_COPY | 1u << PVGPU_CHANNEL_VIRGL;
 	l->cursor_max = 256;
 	l->channels = 8;
 	l->classes = 1u << PVGPU_CHANNEL_COPY;

@@ -61,4 +61,9 @@ const char *vgpu_series_text(char series);
 #define VGPU_GUESTS_TEXT_MAX 64
 const char *vgpu_guests_text(char out[VGPU_GUESTS_TEXT_MAX], uint32_t guests);
 
+/* And of the channels' classes. */
+#define VGPU_CLASSES_TEXT_MAX 32
+const char *vgpu_classes_text(char out[VGPU_CLASSES_TEXT_MAX],
+			      uint32_t classes);
+
 #endif

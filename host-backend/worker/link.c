@@ -93,6 +93,10 @@ static int query(struct worker *w, uint32_t cookie)
 		.window_peak = w->ledger.window.peak,
 		.device_used = w->ledger.device.used,
 		.device_peak = w->ledger.device.peak,
+		.device_surfaces = w->ledger.kinds[LEDGER_SURFACES],
+		.device_contexts = w->ledger.kinds[LEDGER_CONTEXTS],
+		.device_objects = w->ledger.kinds[LEDGER_OBJECTS],
+		.device_shaders = w->ledger.kinds[LEDGER_SHADERS],
 		.messages = w->statistics.messages,
 		.refused = w->statistics.refused,
 		.batches = w->statistics.batches,
@@ -102,6 +106,7 @@ static int query(struct worker *w, uint32_t cookie)
 
 	memcpy(done.driver_name, a->driver_name, sizeof(done.driver_name));
 	memcpy(done.os_name, a->os_name, sizeof(done.os_name));
+	memcpy(done.renderer, w->renderer, sizeof(done.renderer));
 	for (uint32_t i = 0; i < w->limits.channels; i++)
 		done.channels += w->channels[i].open;
 	for (uint32_t i = 0; i < w->heads.count; i++) {

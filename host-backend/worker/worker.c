@@ -162,6 +162,12 @@ void worker_finish(struct worker *w)
 	close_fd(w->epoll);
 }
 
+void worker_name_renderer(struct worker *w, const char *renderer)
+{
+	snprintf(w->renderer, sizeof(w->renderer), "%s",
+		 renderer ? renderer : "");
+}
+
 static void doorbell(struct worker *w, uint32_t vector)
 {
 	uint64_t count;

@@ -65,6 +65,7 @@ struct worker {
 	/* The viewers. */
 	struct present present;
 
+	char renderer[128];		/* GL_RENDERER; "": none started */
 	struct worker_statistics statistics;
 	/* Private copies of the messages in hand. */
 	uint64_t control_message[PVGPU_MESSAGE_MAX / 8];
@@ -85,6 +86,10 @@ void worker_finish(struct worker *w);
 /* Waits, at most timeout_ms (-1: for ever), for events and serves them and
  * what is pending. 0; -EPIPE when the manager has gone; or -errno. */
 int worker_turn(struct worker *w, int timeout_ms);
+
+/* What GL says that it renders with, for `pvgpuctl show`; NULL: none is
+ * started any more. The ring thread only. */
+void worker_name_renderer(struct worker *w, const char *renderer);
 
 static inline struct queue *worker_event_queue(struct worker *w)
 {
