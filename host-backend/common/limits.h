@@ -25,7 +25,6 @@ struct vgpu_limits {
 	uint32_t max_resources;
 	uint32_t max_extents;		/* of one resource */
 	uint32_t guests;		/* bit (1 << PVGPU_GUEST_*) */
-	uint32_t classes;		/* of channels: bit (1 << PVGPU_CHANNEL_*) */
 	uint32_t default_width;		/* preferred mode of a head */
 	uint32_t default_height;
 	uint32_t default_refresh;	/* mHz */

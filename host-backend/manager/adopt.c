@@ -22,7 +22,6 @@ static const struct number {
 	NUMBER(framebuffer), NUMBER(device_budget), NUMBER(max_pixels),
 	NUMBER(heads), NUMBER(max_width), NUMBER(max_height),
 	NUMBER(max_refresh), NUMBER(cursor_max), NUMBER(channels),
-	NUMBER(classes),
 	NUMBER(max_resources), NUMBER(max_extents), NUMBER(guests),
 	NUMBER(classes),
 	NUMBER(default_width), NUMBER(default_height),

@@ -32,7 +32,6 @@ const struct vgpu_limits rig_limits = {
 	.max_refresh = 61000,
 	.cursor_max = 64,
 	.channels = 3,
-	.classes = 1u << PVGPU_CHANNEL_COPY,
 	.max_resources = 32,
 	.max_extents = 700,
 	.guests = ~0u,

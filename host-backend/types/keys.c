@@ -325,7 +325,6 @@ void type_keys_defaults(struct vgpu_type *type)
 	l->guests = 1u << PVGPU_GUEST_LINUX | 1u << PVGPU_GUEST_WINDOWS |
 		    1u << PVGPU_GUEST_FIRMWARE | 1u << PVGPU_GUEST_BSD |
 		    1u << PVGPU_GUEST_TEST;
-	l->classes = 1u << PVGPU_CHANNEL_COPY | 1u << PVGPU_CHANNEL_VIRGL;
 	l->cursor_max = 256;
 	l->channels = 8;
 	l->classes = 1u << PVGPU_CHANNEL_COPY;
