@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support_worker.h"
@@ -324,6 +325,129 @@ static void test_books(void **state)
 	rig_down(&rig);
 }
 
+/* ----------------------------------------------- what memory it takes */
+
+/* Resident private memory of this process, which holds the renderer. */
+static uint64_t resident(void)
+{
+	unsigned long long all = 0, shared = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*u %llu %llu", &all, &shared), 2);
+	fclose(f);
+	return (all - shared) * 4096;
+}
+
+struct kind {
+	struct pvgpu_surface s;
+	uint32_t bind;			/* colour 2, depth 1 */
+};
+
+static int create_kind(struct rig *rig, uint32_t name, const struct kind *k)
+{
+	struct pvgpu_resource_create q = {
+		.msg.opcode = pvgpu_cpu_to_le16(PVGPU_OP_RESOURCE_CREATE),
+		.resource = pvgpu_cpu_to_le32(name),
+		.kind = pvgpu_cpu_to_le32(PVGPU_RESOURCE_SURFACE),
+		.format = pvgpu_cpu_to_le32(k->s.format),
+		.width = pvgpu_cpu_to_le32(k->s.width),
+		.height = pvgpu_cpu_to_le32(k->s.height),
+		.depth = pvgpu_cpu_to_le32(k->s.depth),
+		.layers = pvgpu_cpu_to_le32(k->s.layers),
+		.levels = pvgpu_cpu_to_le32(k->s.levels),
+		.samples = pvgpu_cpu_to_le32(k->s.samples),
+		.bind = pvgpu_cpu_to_le32(k->bind),
+		.target = pvgpu_cpu_to_le32(k->s.target),
+		.context = pvgpu_cpu_to_le32(CONTEXT),
+	};
+
+	return rig_call(rig, &q, sizeof(q));
+}
+
+/* Writes to all of it, so that it is really there. */
+static uint32_t clear_kind(struct rig *rig, uint32_t name,
+			   const struct kind *k, uint32_t handle)
+{
+	uint32_t last = k->s.target == PVGPU_TARGET_3D ? k->s.depth - 1 :
+			k->s.layers - 1;
+	bool colour = k->bind & 2;
+	uint32_t words[] = {
+		CMD(CREATE_OBJECT, OBJECT_SURFACE, 5), handle, name,
+		k->s.format, 0, last << 16,
+		CMD(SET_FRAMEBUFFER, 0, colour ? 3 : 2), colour,
+		colour ? 0 : handle, handle,
+		CMD(CLEAR, 0, 8), colour ? 1 << 2 : 3, bits(1), bits(1),
+		bits(1), bits(1), 0, 0x3fe00000, 7,
+	};
+
+	if (!colour) {		/* no colour buffer: one word less */
+		memmove(words + 9, words + 10, 9 * sizeof(words[0]));
+		return submit(rig, CONTEXT, words, ARRAY_SIZE(words) - 1);
+	}
+	return submit(rig, CONTEXT, words, ARRAY_SIZE(words));
+}
+
+static void test_memory(void **state)
+{
+	static const struct kind kinds[] = {
+		{ { 1, 2048, 2048, 1, 1, 1, 1, PVGPU_TARGET_2D }, 2 },
+		{ { 67, 1000, 1000, 1, 1, 10, 1, PVGPU_TARGET_2D }, 2 },
+		{ { 64, 4096, 2048, 1, 1, 1, 1, PVGPU_TARGET_2D }, 2 },
+		{ { 31, 1024, 1024, 1, 1, 1, 1, PVGPU_TARGET_2D }, 2 },
+		{ { 20, 2048, 2048, 1, 1, 1, 1, PVGPU_TARGET_2D }, 1 },
+		{ { 18, 2048, 1024, 1, 1, 1, 1, PVGPU_TARGET_2D }, 1 },
+		{ { 1, 1024, 1024, 1, 6, 1, 1, PVGPU_TARGET_CUBE }, 2 },
+		{ { 1, 256, 256, 64, 1, 1, 1, PVGPU_TARGET_3D }, 2 },
+		{ { 1, 1024, 1024, 1, 1, 1, 4, PVGPU_TARGET_2D }, 2 },
+		{ { 94, 1024, 1024, 1, 3, 1, 1, PVGPU_TARGET_2D_ARRAY }, 2 },
+	};
+	struct vgpu_limits limits = rig_limits;
+	uint64_t before, charged;
+	struct rig rig;
+
+	(void)state;
+	limits.classes |= 1u << PVGPU_CHANNEL_VIRGL;
+	limits.device_budget = 1 << 30;
+	limits.max_resources = 1000;
+	fence = 0;
+	rig_make(&rig, &limits);
+	rig_start_inside(&rig);
+	rig.hello.features |= PVGPU_FEATURE_VIRGL;
+	assert_false(pvgpu_client_attach(&rig.client, &rig.hello, 1000));
+	make_things(&rig);
+	assert_int_equal(clear(&rig, CONTEXT, 1, 1, 1), PVGPU_STATUS_OK);
+	before = resident();
+	charged = rig_query(&rig).device_used;
+	for (uint32_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint64_t now = resident(), cost;
+
+		for (uint32_t n = 0; n < 4; n++) {
+			uint32_t name = 100 + i * 4 + n;
+
+			assert_int_equal(create_kind(&rig, name, &kinds[i]),
+					 PVGPU_STATUS_OK);
+			assert_int_equal(clear_kind(&rig, name, &kinds[i],
+						    name), PVGPU_STATUS_OK);
+		}
+		cost = resident() - now;
+		fprintf(stderr, "# format %u, %ux%ux%u, %u layers, %u samples: charged %llu KiB, took %llu KiB\n",
+			kinds[i].s.format, kinds[i].s.width,
+			kinds[i].s.height, kinds[i].s.depth,
+			kinds[i].s.layers, kinds[i].s.samples,
+			4 * (unsigned long long)pvgpu_footprint(&kinds[i].s) >> 10,
+			(unsigned long long)cost >> 10);
+	}
+	charged = rig_query(&rig).device_used - charged;
+	/* All that it took was charged, but for the renderer's own. */
+	assert_in_range(resident() - before, charged / 2,
+			charged + (32 << 20));
+	for (uint32_t i = 0; i < 4 * ARRAY_SIZE(kinds); i++)
+		assert_int_equal(rig_destroy(&rig, 100 + i), PVGPU_STATUS_OK);
+	assert_int_equal(destroy_context(&rig, CONTEXT), PVGPU_STATUS_OK);
+	rig_down(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_clear),
 		cmocka_unit_test(test_islands),
 		cmocka_unit_test(test_books),
+		cmocka_unit_test(test_memory),
 	};
 
 	keep_loaded();

@@ -9,7 +9,7 @@
 
 /* A renderer that is not done by then is in a batch that does not end; the
  * guest gets another worker instead. */
-#define RESET_TIMEOUT_MS 1000
+#define RESET_TIMEOUT_MS 2000
 
 static bool granted(const struct worker *w)
 {
