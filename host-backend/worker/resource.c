@@ -176,7 +176,7 @@ struct verdict resource_create(struct resource_table *t,
 	}
 	r = malloc(sizeof(*r));
 	if (!r) {
-		budget_release(&t->ledger->device, made.charged);
+		ledger_release(t->ledger, LEDGER_SURFACES, made.charged);
 		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
 	}
 	*r = made;
@@ -223,7 +223,7 @@ void resource_destroy(struct resource_table *t, struct resource *r)
 	for (uint32_t i = 0; i < r->extent_count; i++)
 		own(t, r->extents[i].offset, r->extents[i].length, false);
 	budget_release(&t->ledger->window, r->backed);
-	budget_release(&t->ledger->device, r->charged);
+	ledger_release(t->ledger, LEDGER_SURFACES, r->charged);
 	t->count--;
 	rendered_free(r->rendered);
 	free(r->contexts);

@@ -251,7 +251,8 @@ struct verdict virgl_context_create(struct worker *w, const void *message,
 	v = lane_ready(w);
 	if (refused(v))
 		return v;
-	if (!budget_charge(&w->ledger.device, PVGPU_CHARGE_CONTEXT))
+	if (!ledger_charge(&w->ledger, LEDGER_CONTEXTS,
+			   PVGPU_CHARGE_CONTEXT))
 		return over_limit(PVGPU_STATUS_LIMIT_DEVICE,
 				  w->ledger.device.limit);
 	c = calloc(1, sizeof(*c));
@@ -259,7 +260,8 @@ struct verdict virgl_context_create(struct worker *w, const void *message,
 	if (c)
 		c->last = job_new(JOB_CONTEXT_DESTROY, 0);
 	if (!c || !job || !c->last) {
-		budget_release(&w->ledger.device, PVGPU_CHARGE_CONTEXT);
+		ledger_release(&w->ledger, LEDGER_CONTEXTS,
+			       PVGPU_CHARGE_CONTEXT);
 		job_free(job);
 		free(c);
 		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
@@ -301,7 +303,8 @@ struct verdict virgl_context_destroy(struct worker *w, const void *message,
 	*link = c->next;
 	virgl->context_count--;
 	c->destroyed = true;
-	budget_release(&w->ledger.device, PVGPU_CHARGE_CONTEXT);
+	ledger_release(&w->ledger, LEDGER_CONTEXTS,
+			       PVGPU_CHARGE_CONTEXT);
 	c->last->context = c;
 	send(w, c->last);
 	c->last = NULL;
@@ -599,6 +602,11 @@ void virgl_done(struct worker *w)
 	struct queue *control = &w->queues[PVGPU_QUEUE_CONTROL];
 	struct job *job = renderer_done(w->virgl.renderer);
 
+	if (!w->renderer[0]) {
+		struct renderer_info info = renderer_info(w->virgl.renderer);
+
+		memcpy(w->renderer, info.name, sizeof(w->renderer));
+	}
 	while (job) {
 		struct job *next = job->next;
 
@@ -641,7 +649,8 @@ void virgl_reset(struct worker *w)
 
 		v->contexts = c->next;
 		c->destroyed = true;
-		budget_release(&w->ledger.device, PVGPU_CHARGE_CONTEXT);
+		ledger_release(&w->ledger, LEDGER_CONTEXTS,
+			       PVGPU_CHARGE_CONTEXT);
 		context_put(c);
 	}
 	v->context_count = 0;
