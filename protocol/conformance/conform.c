@@ -14,15 +14,42 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-static const struct test *const groups[] = {
-	attach_tests, control_tests, resource_tests, channel_tests,
-	copy_tests, commit_tests, abuse_tests, draw_tests, head_tests,
-	replace_tests, head_replace_tests,
-};
-
 const char *screenshot_command;
 const char *head_command;
 const char *replace_command;
+const char *figures_command;
+
+/* Tests that are run together, or together left out: where a command was not
+ * given, or where the vGPU does not render. What holds there instead are the
+ * tests of those that do not. */
+static const struct group {
+	const struct test *tests;
+	enum { ANY, RENDERS, DOES_NOT } vgpu;
+	const char **needs[2];
+} groups[] = {
+	{ attach_tests, ANY, { NULL } },
+	{ control_tests, ANY, { NULL } },
+	{ resource_tests, ANY, { NULL } },
+	{ channel_tests, ANY, { NULL } },
+	{ copy_tests, ANY, { NULL } },
+	{ commit_tests, ANY, { NULL } },
+	{ abuse_tests, ANY, { NULL } },
+	{ draw_tests, ANY, { NULL } },
+	{ head_tests, ANY, { &head_command } },
+	{ virgl_offer_tests, ANY, { NULL } },
+	{ virgl_absent_tests, DOES_NOT, { NULL } },
+	{ virgl_wanted_tests, RENDERS, { NULL } },
+	{ virgl_context_tests, RENDERS, { NULL } },
+	{ virgl_surface_tests, RENDERS, { NULL } },
+	{ virgl_batch_tests, RENDERS, { NULL } },
+	{ virgl_transfer_tests, RENDERS, { NULL } },
+	{ virgl_draw_tests, RENDERS, { NULL } },
+	{ virgl_look_tests, RENDERS, { &screenshot_command } },
+	{ virgl_growth_tests, RENDERS, { &figures_command } },
+	{ replace_tests, ANY, { &replace_command } },
+	{ head_replace_tests, ANY, { &replace_command, &head_command } },
+};
+
 static char why[512];
 static bool failed;
 
@@ -62,15 +89,23 @@ bool conform_answered(struct guest *g, const char *file, int line,
 	return false;
 }
 
+/* Whether a group can be run on this vGPU, with what was given. */
+static bool possible(const struct group *group, const struct guest *g)
+{
+	bool renders = g->d->features & PVGPU_FEATURE_VIRGL;
+
+	if (group->vgpu != ANY && (group->vgpu == RENDERS) != renders)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(group->needs); i++)
+		if (group->needs[i] && !*group->needs[i])
+			return false;
+	return true;
+}
+
 /* Whether a test is to run: all of them, or those that were asked for by name
  * or by the start of it. */
 static bool wanted(const struct test *t, char **names, int count)
 {
-	if (!replace_command && !strncmp(t->name, "host-replaced", 13))
-		return false;
-	if (!head_command && (!strncmp(t->name, "head-changes", 12) ||
-			      !strcmp(t->name, "host-replaced-keeps-heads")))
-		return false;
 	if (!count)
 		return true;
 	for (int i = 0; i < count; i++)
@@ -100,7 +135,8 @@ static bool run_test(struct guest *g, const struct test *t, unsigned int number)
 static int usage(FILE *to)
 {
 	fprintf(to, "usage: pvgpu-conform [--screenshot COMMAND] [--replace COMMAND]\n"
-		"                     [--head COMMAND] SOCKET [TEST...]\n"
+		"                     [--head COMMAND] [--figures COMMAND] SOCKET\n"
+		"                     [TEST...]\n"
 		"       pvgpu-conform --list\n"
 		"TEST is the name of a test, or how names begin.\n"
 		"COMMAND is run by a shell. --screenshot: when the test picture is\n"
@@ -108,7 +144,12 @@ static int usage(FILE *to)
 		"wrong. --replace: to kill the process that serves the vGPU; without\n"
 		"it the tests host-replaced* are left out. --head: to change what is\n"
 		"plugged into a head, with HEAD and what `pvgpuctl head` takes behind\n"
-		"it; without it the tests head-changes* are left out.\n");
+		"it; without it the tests head-changes* are left out. --figures: to\n"
+		"print what is used of the device and of the window budget, bytes, and\n"
+		"the memory of the process that serves the vGPU, KiB; without it the\n"
+		"tests virgl-budget* and virgl-growth* are left out.\n"
+		"Tests of rendering are run on a vGPU that renders, and on another the\n"
+		"one that it refuses all of it.\n");
 	return to == stdout ? 0 : 2;
 }
 
@@ -119,6 +160,7 @@ int main(int argc, char **argv)
 		{ "screenshot", required_argument, NULL, 's' },
 		{ "replace", required_argument, NULL, 'r' },
 		{ "head", required_argument, NULL, 'd' },
+		{ "figures", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -137,12 +179,15 @@ int main(int argc, char **argv)
 			replace_command = optarg;
 		else if (option == 'd')
 			head_command = optarg;
+		else if (option == 'f')
+			figures_command = optarg;
 		else
 			return usage(option == 'h' ? stdout : stderr);
 	}
 	if (list) {
 		for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
-			for (const struct test *t = groups[i]; t->name; t++)
+			for (const struct test *t = groups[i].tests; t->name;
+			     t++)
 				puts(t->name);
 		return 0;
 	}
@@ -150,26 +195,28 @@ int main(int argc, char **argv)
 		return usage(stderr);
 	argv += optind + 1;
 	argc -= optind + 1;
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
-		for (const struct test *t = groups[i]; t->name; t++)
-			count += wanted(t, argv, argc);
-	if (!count) {
-		fprintf(stderr, "pvgpu-conform: no test is called %s; see --list\n",
-			argv[0]);
-		return 2;
-	}
-
 	ret = guest_connect(&guest, argv[-1], &missing);
 	if (ret) {
 		fprintf(stderr, "pvgpu-conform: %s: %s: %s\n", argv[-1],
 			missing, strerror(-ret));
 		return 3;
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		for (const struct test *t = groups[i].tests; t->name; t++)
+			count += possible(&groups[i], &guest) &&
+				 wanted(t, argv, argc);
+	if (!count) {
+		fprintf(stderr, "pvgpu-conform: no test that can be run here is called %s; see --list and --help\n",
+			argv[0]);
+		guest_disconnect(&guest);
+		return 2;
+	}
 	printf("TAP version 13\n1..%u\n# type %s\n", count,
 	       guest.d->type_name);
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
-		for (const struct test *t = groups[i]; t->name; t++)
-			if (wanted(t, argv, argc))
+		for (const struct test *t = groups[i].tests; t->name; t++)
+			if (possible(&groups[i], &guest) &&
+			    wanted(t, argv, argc))
 				good += run_test(&guest, t, ++number);
 	guest_disconnect(&guest);
 	return good == count ? 0 : 1;

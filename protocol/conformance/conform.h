@@ -20,7 +20,11 @@ struct test {
 
 extern const struct test attach_tests[], control_tests[], resource_tests[],
 	channel_tests[], copy_tests[], commit_tests[], abuse_tests[],
-	draw_tests[], head_tests[], replace_tests[], head_replace_tests[];
+	draw_tests[], head_tests[], replace_tests[], head_replace_tests[],
+	virgl_offer_tests[], virgl_absent_tests[], virgl_wanted_tests[],
+	virgl_context_tests[], virgl_surface_tests[], virgl_batch_tests[],
+	virgl_transfer_tests[], virgl_draw_tests[], virgl_look_tests[],
+	virgl_growth_tests[];
 
 /* Run for every head that is drawn, with head, width and height behind it;
  * NULL: none was given. Its exit status says whether the picture is right. */
@@ -30,6 +34,10 @@ extern const char *screenshot_command;
 extern const char *head_command;
 /* Kills the process that serves the vGPU; replace_tests are run only with it. */
 extern const char *replace_command;
+/* Prints what is used of the device and of the window budget, bytes, and the
+ * KiB of memory that the process has of its own; virgl_growth_tests are run
+ * only with it. */
+extern const char *figures_command;
 
 /* Notes why the test that runs has failed. */
 void conform_fail(const char *file, int line, const char *format, ...)

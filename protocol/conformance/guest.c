@@ -176,11 +176,11 @@ uint32_t guest_resource(struct guest *g, uint64_t size, uint8_t **ret_bytes)
 
 /* -------------------------------------------------------------- channels */
 
-int guest_open(struct guest *g, uint32_t channel)
+int guest_open_as(struct guest *g, uint32_t channel, uint32_t channel_class)
 {
 	struct pvgpu_channel_open q = {
 		.channel = pvgpu_cpu_to_le32(channel),
-		.channel_class = pvgpu_cpu_to_le32(PVGPU_CHANNEL_COPY),
+		.channel_class = pvgpu_cpu_to_le32(channel_class),
 	};
 
 	if (channel && channel <= g->d->channels) {
@@ -188,6 +188,11 @@ int guest_open(struct guest *g, uint32_t channel)
 		g->fences[channel] = 0;
 	}
 	return guest_call(g, PVGPU_OP_CHANNEL_OPEN, &q, sizeof(q));
+}
+
+int guest_open(struct guest *g, uint32_t channel)
+{
+	return guest_open_as(g, channel, PVGPU_CHANNEL_COPY);
 }
 
 int guest_close(struct guest *g, uint32_t channel)

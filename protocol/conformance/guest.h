@@ -55,7 +55,9 @@ uint32_t guest_resource(struct guest *g, uint64_t size, uint8_t **ret_bytes);
 
 /* -------------------------------------------------------------- channels */
 
+/* As one of class COPY, or of another. */
 int guest_open(struct guest *g, uint32_t channel);
+int guest_open_as(struct guest *g, uint32_t channel, uint32_t channel_class);
 int guest_close(struct guest *g, uint32_t channel);
 /* Puts a batch with the channel's next fence, and rings if it must. */
 bool guest_submit(struct guest *g, uint32_t channel, uint16_t opcode,

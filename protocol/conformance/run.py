@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Runs pvgpu-conform against the host of this tree: an own pvgpud in a
 directory of its own, workers under ASan and UBSan, one vGPU of a type with
-several heads and one with a single one. TAP. Run from the tree's root.
+several heads and one with a single head. TAP. Run from the
+tree's root. With arguments: only the tests of these names.
 """
 
 import json
@@ -19,9 +20,29 @@ CONFORM = "build/bin/pvgpu-conform"
 MANAGER = "build/asan/bin/pvgpud"
 WORKER = "build/asan/bin/pvgpu-worker"
 CONTROL = "build/bin/pvgpuctl"
-TYPES = "host-backend/types"
-VGPUS = (("many", "PV24-2Q"), ("single", "PV24-1A"))
-CONFORM_SECONDS = 300
+PLAIN_MANAGER = "build/bin/pvgpud"
+PLAIN_WORKER = "build/bin/pvgpu-worker"
+TYPES = """
+[MANY-2Q]
+series = Q
+framebuffer = 2GiB
+heads = 4
+max_resolution = 7680x4320
+max_pixels = 36864000
+default_mode = 1920x1080@60
+classes = copy
+
+[COPIES-1A]
+series = A
+framebuffer = 1GiB
+heads = 1
+max_resolution = 1280x1024
+max_pixels = 1310720
+default_mode = 1280x1024@60
+classes = copy
+"""
+VGPUS = (("many", "MANY-2Q"), ("single", "COPIES-1A"))
+CONFORM_SECONDS = 420
 KILLS = 5               # of the tests host-replaced*, in each run
 BAD = re.compile(r"Sanitizer|runtime error|worker died: (?!.*signal 9)")
 
@@ -41,21 +62,26 @@ def report(name, problem=""):
 
 
 def absent():
-    return [path for path in (CONFORM, MANAGER, WORKER, CONTROL)
+    return [path for path in (CONFORM, MANAGER, WORKER, CONTROL,
+                              PLAIN_MANAGER, PLAIN_WORKER)
             if not os.access(path, os.X_OK)]
 
 
 class Daemon:
     """A pvgpud of our own; everything of it lies in one directory."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, manager=MANAGER, worker=WORKER):
         self.folder = folder
         self.log_path = f"{folder}/log"
         self.control = f"{folder}/control"
+        os.mkdir(f"{folder}/types")
+        with open(f"{folder}/types/types.conf", "w",
+                  encoding="utf-8") as types:
+            types.write(TYPES)
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [MANAGER, "--runtime-dir", folder, "--types-dir", TYPES,
-                 "--worker", os.path.abspath(WORKER)],
+                [manager, "--runtime-dir", folder, "--types-dir",
+                 f"{folder}/types", "--worker", os.path.abspath(worker)],
                 stdout=log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 30
         while not os.path.exists(self.control):
@@ -105,49 +131,93 @@ def pass_on(name, text):
                f"{seen} of {plan[1] if plan else '?'}\n{text[-2000:]}")
 
 
-def conform(daemon, name, kind):
-    """All of pvgpu-conform against one vGPU, and how its worker took it."""
+def create(daemon, name, kind):
     created = subprocess.run(daemon.ctl("create", name, kind), check=False,
                              stdout=subprocess.PIPE, text=True,
                              stderr=subprocess.STDOUT, timeout=60)
     if created.returncode:
         report(f"{kind}: create", created.stdout)
-        return
-    shot = shlex.quote(f"{daemon.folder}/{name}.png")
-    quoted = " ".join(shlex.quote(word) for word in
-                      daemon.ctl("screenshot", "-o"))
-    look = f"sh -c '{quoted} {shot} {name} $0 >&2 && " \
-           f"exec protocol/conformance/picture.py {shot} $0 $1 $2 >&2'"
-    kill = f"{sys.executable} protocol/conformance/run.py --kill " \
-           f"{shlex.quote(daemon.control)} {name}"
+    return not created.returncode
+
+
+def run(daemon, name, kind, arguments, tests):
+    """pvgpu-conform with these arguments, its lines passed on."""
     try:
         done = subprocess.run(
-            [CONFORM, "--screenshot", look, "--replace", kill,
-             "--head", " ".join(map(shlex.quote, daemon.ctl("head", name))),
-             f"{daemon.folder}/{name}.sock"],
+            [CONFORM, *arguments, f"{daemon.folder}/{name}.sock", *tests],
             stdout=subprocess.PIPE, text=True, check=False,
             timeout=CONFORM_SECONDS)
         pass_on(kind, done.stdout)
     except subprocess.TimeoutExpired as late:
         report(f"{kind}: in {CONFORM_SECONDS} s",
                (late.stdout or b"").decode()[-2000:])
+
+
+def myself(option, daemon, name):
+    """A command that calls this script with an option."""
+    return " ".join(map(shlex.quote, (
+        sys.executable, "protocol/conformance/run.py", option,
+        daemon.control, name)))
+
+
+def conform(daemon, name, kind, tests):
+    """All of pvgpu-conform against one vGPU, and how its worker took it."""
+    if not create(daemon, name, kind):
+        return
+    shot = shlex.quote(f"{daemon.folder}/{name}.png")
+    quoted = " ".join(shlex.quote(word) for word in
+                      daemon.ctl("screenshot", "-o"))
+    look = f"sh -c '{quoted} {shot} {name} $0 >&2 && " \
+           f"exec protocol/conformance/picture.py {shot} $0 $1 $2 >&2'"
+    run(daemon, name, kind,
+        ["--screenshot", look, "--replace", myself("--kill", daemon, name),
+         "--head", " ".join(map(shlex.quote, daemon.ctl("head", name)))],
+        tests)
+    if tests:
+        return
     died = len(re.findall(rf"{name}: worker died", daemon.log()))
     report(f"{kind}: the worker died when it was killed and only then",
            "" if died == KILLS else f"{died} times, not {KILLS}")
 
 
-def kill_worker(control, name):
-    """For --replace: kills the vGPU's worker with SIGKILL."""
+def growth(daemon, tests):
+    """What of the worker's memory is seen without sanitizers, whose heap
+    keeps what was freed."""
+    if create(daemon, "plain", "MANY-2Q"):
+        run(daemon, "plain", "without sanitizers",
+            ["--figures", myself("--figures", daemon, "plain")], tests)
+
+
+def show(control, name):
     done = subprocess.run([CONTROL, "--socket", control, "--json", "show",
                            name], check=True, stdout=subprocess.PIPE,
                           timeout=60)
-    os.kill(json.loads(done.stdout)["vgpu"]["workerPid"], signal.SIGKILL)
+    return json.loads(done.stdout)
+
+
+def kill_worker(control, name):
+    """For --replace: kills the vGPU's worker with SIGKILL."""
+    os.kill(show(control, name)["vgpu"]["workerPid"], signal.SIGKILL)
+    return 0
+
+
+def figures(control, name):
+    """For --figures: what is used of both budgets, and what the worker has
+    of memory that is not shared."""
+    told = show(control, name)
+    with open(f"/proc/{told['vgpu']['workerPid']}/status",
+              encoding="ascii") as status:
+        own = re.search(r"RssAnon:\s*(\d+) kB", status.read())
+    print(told["device"]["used"], told["window"]["used"], own[1])
     return 0
 
 
 def main():
     if sys.argv[1:2] == ["--kill"]:
         return kill_worker(sys.argv[2], sys.argv[3])
+    if sys.argv[1:2] == ["--figures"]:
+        return figures(sys.argv[2], sys.argv[3])
+    tests = sys.argv[1:]
     print("TAP version 13")
     missing = absent()
     if missing:
@@ -158,7 +228,7 @@ def main():
         daemon = Daemon(folder)
         try:
             for name, kind in VGPUS:
-                conform(daemon, name, kind)
+                conform(daemon, name, kind, tests)
             time.sleep(0.2)
         finally:
             status = daemon.stop()

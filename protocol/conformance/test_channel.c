@@ -33,7 +33,7 @@ static bool nop_as(struct guest *g, uint64_t value, uint16_t flags,
 
 static void open_refusals(struct guest *g)
 {
-	static const uint32_t classes[] = { 0, 2, 31, 32, 33, 0xffffffff };
+	static const uint32_t classes[] = { 0, 3, 31, 32, 33, 0xffffffff };
 	struct pvgpu_channel_open q = {
 		.channel = pvgpu_cpu_to_le32(1),
 		.channel_class = pvgpu_cpu_to_le32(PVGPU_CHANNEL_COPY),
@@ -293,6 +293,9 @@ static void refused(struct guest *g, const char *what, uint32_t status,
 	       g->detail, status, detail);
 	EXPECT(pvgpu_le64_to_cpu(done.value) == value, "%s: value %llu", what,
 	       (unsigned long long)pvgpu_le64_to_cpu(done.value));
+	/* It comes before the fence does. */
+	EXPECT(!pvgpu_client_fence_wait(&g->client, 1, expected, ANSWER_MS),
+	       "%s: no fence", what);
 	EXPECT(pvgpu_client_fence(&g->client, 1, &flags) == expected,
 	       "%s: the fence is at %llu, not %llu", what,
 	       (unsigned long long)fence(g, 1), (unsigned long long)expected);

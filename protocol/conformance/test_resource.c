@@ -57,7 +57,7 @@ static void create_refusals(struct guest *g)
 	EXPECT_ANSWER(g, "kind 3", create(g, q), PVGPU_STATUS_INVALID, 20);
 	EXPECT_ANSWER(g, "size 0", create(g, linear(1, 0)),
 		      PVGPU_STATUS_INVALID, 24);
-	for (at = 32; at < 64; at += 4) {
+	for (at = 32; at < 80; at += 4) {
 		q = linear(1, 4096);
 		memcpy((uint8_t *)&q + at, &one, sizeof(one));
 		EXPECT_ANSWER(g, "a field of surfaces", create(g, q),
@@ -76,27 +76,6 @@ static void create_refusals(struct guest *g)
 	EXPECT_OK(g, "name 1", create(g, linear(1, 1)));
 	EXPECT_OK(g, "destroy", guest_destroy(g, 1));
 	EXPECT_OK(g, "name 1 again", create(g, linear(1, 1)));
-}
-
-static void surface_unsupported(struct guest *g)
-{
-	struct pvgpu_resource_create q = {
-		.resource = pvgpu_cpu_to_le32(1),
-		.kind = pvgpu_cpu_to_le32(PVGPU_RESOURCE_SURFACE),
-		.format = pvgpu_cpu_to_le32(PVGPU_FORMAT_XRGB8888),
-		.width = pvgpu_cpu_to_le32(64),
-		.height = pvgpu_cpu_to_le32(64),
-		.depth = pvgpu_cpu_to_le32(1),
-		.layers = pvgpu_cpu_to_le32(1),
-		.levels = pvgpu_cpu_to_le32(1),
-		.samples = pvgpu_cpu_to_le32(1),
-	};
-
-	/* While no class is offered that renders. */
-	EXPECT((g->d->channel_classes & ~(1u << PVGPU_CHANNEL_COPY)) == 0,
-	       "a class that this test does not know");
-	EXPECT_ANSWER(g, "a surface", create(g, q), PVGPU_STATUS_UNSUPPORTED,
-		      20);
 }
 
 static void back_refusals(struct guest *g)
@@ -314,7 +293,6 @@ static void destroy_waits(struct guest *g)
 
 const struct test resource_tests[] = {
 	{ "resource-create-refusals", create_refusals, false },
-	{ "resource-surface-unsupported", surface_unsupported, false },
 	{ "resource-back-refusals", back_refusals, false },
 	{ "resource-window-budget", window_budget, false },
 	{ "resource-extents-limit", extents_limit, false },
