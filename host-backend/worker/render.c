@@ -12,13 +12,8 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "stream.h"
+#include "transfer.h"
 
-/* virglrenderer names it and leaves it to virgl_hw.h, which is not installed
- * everywhere; the layout is virgl's stable interface. */
-struct virgl_box {
-	uint32_t x, y, z;
-	uint32_t w, h, d;
-};
 #define VIRGL_Y_0_TOP	(1u << 0)	/* of a resource's flags */
 
 struct render {
@@ -32,6 +27,7 @@ struct render {
 	uint64_t completed;		/* ns: when the last batch was done */
 	uint32_t *commands;		/* the batch in hand, a private copy */
 	size_t commands_room;		/* bytes */
+	struct transfer_buffer buffer;
 	bool complained;		/* the renderer, about the batch in hand */
 	struct log_limit log;		/* for lines that a guest can provoke */
 };
@@ -188,6 +184,7 @@ static void surface_create(struct render *g, struct job *job)
 	};
 
 	list_add(&g->resources, &r->node);
+	r->surface = s->surface;
 	r->made = !virgl_renderer_resource_create(&args, NULL, 0);
 	if (!r->made && log_allowed(&g->log))
 		log_warning("the renderer cannot make surface %u: target %u, format %u, %ux%u",
@@ -353,20 +350,12 @@ static void submit(struct render *g, struct job *job)
 
 static void transfer(struct render *g, struct job *job)
 {
-	const struct job_transfer *t = &job->transfer;
-	struct virgl_box box = {
-		t->x, t->y, t->z, t->width, t->height, t->depth,
-	};
-	int ret;
+	int ret = transfer_run(&g->buffer, job);
 
-	if (job->kind == JOB_TRANSFER_TO)
-		ret = virgl_renderer_transfer_write_iov(job->rendered->name,
-			job->context->id, (int)t->level, t->stride,
-			t->layer_stride, &box, t->offset, NULL, 0);
-	else
-		ret = virgl_renderer_transfer_read_iov(job->rendered->name,
-			job->context->id, t->level, t->stride,
-			t->layer_stride, &box, t->offset, NULL, 0);
+	if (ret == -ENOMEM) {
+		end(g, job, verdict(PVGPU_STATUS_NO_MEMORY, 0));
+		return;
+	}
 	if (ret) {
 		lose(g, job->context, "the renderer refuses a transfer");
 		end(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
@@ -558,5 +547,6 @@ void render_stop(struct render *g)
 	render_reset(g);
 	virgl_renderer_cleanup(g);
 	free(g->commands);
+	transfer_buffer_free(&g->buffer);
 	free(g);
 }

@@ -64,6 +64,7 @@ struct rendered {
 	struct job *last;		/* destroys it */
 	/* The renderer's thread only. */
 	struct link_node node;
+	struct pvgpu_surface surface;	/* SURFACE */
 	struct iovec *iov;		/* the VRAM behind it */
 	uint32_t iov_count;
 	bool made;

@@ -346,13 +346,13 @@ static void refusals(struct guest *g)
 	static const struct {
 		uint32_t at, value, status, detail;
 	} changes[] = {
-		{ AT(offset), 16384 - 4 * 16 + 4, PVGPU_STATUS_RANGE,
+		{ AT(offset), 16384 - 128 + 4, PVGPU_STATUS_RANGE,
 		  AT(offset) },
 		{ AT(offset) + 4, 1, PVGPU_STATUS_RANGE, AT(offset) },
 		{ AT(layer_stride), 63, PVGPU_STATUS_INVALID,
 		  AT(layer_stride) },
 		{ AT(stride), 15, PVGPU_STATUS_INVALID, AT(stride) },
-		{ AT(depth), 2, PVGPU_STATUS_RANGE, AT(z) },
+		{ AT(depth), 3, PVGPU_STATUS_RANGE, AT(z) },
 		{ AT(z), ~0u, PVGPU_STATUS_RANGE, AT(z) },
 		{ AT(height), 33, PVGPU_STATUS_RANGE, AT(y) },
 		{ AT(y), ~0u, PVGPU_STATUS_RANGE, AT(y) },
@@ -371,17 +371,19 @@ static void refusals(struct guest *g)
 	};
 	struct pvgpu_resource_create q = surface_2d(g, VIRGL_B8G8R8A8, 64, 64);
 	struct pvgpu_virgl_transfer t;
-	struct transfer good = { .level = 1, .box = { 0, 0, 0, 4, 4, 1 } };
+	struct transfer good = { .level = 1, .box = { 0, 0, 0, 4, 4, 2 } };
 	uint32_t none, half, many, i;
 	struct gl gl;
 
 	EXPECT(gl_begin(&gl, g), "begin: status %u", g->status);
 	q.levels = pvgpu_cpu_to_le32(2);
+	q.target = pvgpu_cpu_to_le32(PVGPU_TARGET_2D_ARRAY);
+	q.layers = pvgpu_cpu_to_le32(2);
 	good.resource = gl_surface(&gl, &q, 16384, NULL);
 	EXPECT(good.resource, "surface");
 	EXPECT_OK(g, "a good one", gl_transfer(&gl,
 		  PVGPU_OP_VIRGL_TRANSFER_TO, &good));
-	good.offset = 16384 - 4 * 16;
+	good.offset = 16384 - 128;
 	EXPECT_OK(g, "its last bytes", gl_transfer(&gl,
 		  PVGPU_OP_VIRGL_TRANSFER_FROM, &good));
 	t = transfer_message(&gl, &good);
@@ -406,6 +408,7 @@ static void refusals(struct guest *g)
 	EXPECT_OK(g, "create", surface_create(g, &q));
 	EXPECT_OK(g, "back half", guest_back(g, half, g->vram_used, 8192));
 	t.level = 0;
+	t.depth = pvgpu_cpu_to_le32(1);
 	t.resource = pvgpu_cpu_to_le32(none);
 	EXPECT_ANSWER(g, "without VRAM", send(&gl, &t), PVGPU_STATUS_INVALID,
 		      AT(resource));
