@@ -233,7 +233,7 @@ def screenshot_is_the_picture():
         for words in (f"QEMU       process {os.getpid()}", "driver pvgpu?[31m",
                       "head 0     64x48 at 60.000 Hz", "head 1     dark",
                       "8 MiB of 1 GiB used, 1016 MiB free, at most 9 MiB used "
-                      "so far", "classes copy",
+                      "so far", "classes copy virgl",
                       "6.1 MiB of 1 GiB used, 1017.8 MiB free, at most 7 MiB",
                       " surfaces 2 MiB, contexts 4 MiB, objects 12 KiB, "
                       "shaders 128 KiB", "renderer   softpipe?[31m",

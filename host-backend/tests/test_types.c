@@ -62,7 +62,7 @@ static void good_file(void **state)
 	static const char text[] =
 		"# comment\n; another\n\n" GOOD
 		"max_refresh = 119.88 ; not whole\nguests = linux firmware\n"
-		"classes = virgl  copy\n"
+		"classes = copy\n"
 		"cursor_max = 64\nchannels = 3\ndevice_budget = 512MiB\n"
 		"max_resources = 100\nmax_extents = 7\r\n"
 		"max_instances = 5\n"
@@ -92,8 +92,7 @@ static void good_file(void **state)
 	assert_int_equal(t->limits.max_refresh, 119880);
 	assert_int_equal(t->limits.guests, 1u << PVGPU_GUEST_LINUX |
 					   1u << PVGPU_GUEST_FIRMWARE);
-	assert_int_equal(t->limits.classes, 1u << PVGPU_CHANNEL_COPY |
-					    1u << PVGPU_CHANNEL_VIRGL);
+	assert_int_equal(t->limits.classes, 1u << PVGPU_CHANNEL_COPY);
 	assert_int_equal(t->limits.cursor_max, 64);
 	assert_int_equal(t->limits.channels, 3);
 	assert_int_equal(t->limits.max_resources, 100);
@@ -106,7 +105,8 @@ static void good_file(void **state)
 	assert_non_null(t);
 	assert_true(t->limits.device_budget == 1ull << 30);
 	assert_true(t->limits.guests & 1u << PVGPU_GUEST_BSD);
-	assert_int_equal(t->limits.classes, 1u << PVGPU_CHANNEL_COPY);
+	assert_int_equal(t->limits.classes, 1u << PVGPU_CHANNEL_COPY |
+					    1u << PVGPU_CHANNEL_VIRGL);
 	assert_null(vgpu_types_find(&types, "PV24"));
 	vgpu_types_clear(&types);
 }
@@ -171,6 +171,7 @@ static const struct {
 	{ GOOD "guests =\n", "t.conf:8: guests: '' given" },
 	{ GOOD "classes =\n", "t.conf:8: classes: '' given; allowed is copy, "
 			      "or copy virgl" },
+	{ GOOD "classes = virgl, copy\n", "t.conf:8: classes: 'virgl, copy'" },
 	{ GOOD "classes = virgl\n", "t.conf:8: classes: 'virgl' given" },
 	{ GOOD "classes = copy copy\n", "t.conf:8: classes: 'copy copy'" },
 	{ GOOD "classes = copy venus\n", "t.conf:8: classes: 'copy venus'" },

@@ -327,7 +327,7 @@ void type_keys_defaults(struct vgpu_type *type)
 		    1u << PVGPU_GUEST_TEST;
 	l->cursor_max = 256;
 	l->channels = 8;
-	l->classes = 1u << PVGPU_CHANNEL_COPY;
+	l->classes = 1u << PVGPU_CHANNEL_COPY | 1u << PVGPU_CHANNEL_VIRGL;
 	l->max_resources = 16384;
 	l->max_extents = 16384;
 }

@@ -44,10 +44,9 @@ static int connect_link(const char *path)
 static int serve(struct worker *w)
 {
 	int fds[FDPASS_MAX], keep[WORKER_INIT_FDS + 2], ret;
+	struct sandbox sandbox = { .keep = keep };
 	struct sandbox_report shut;
 	struct worker_init init;
-	size_t kept = 0;
-	uint64_t picture;
 
 	ret = link_receive_init(WORKER_LINK_FD, &init, fds);
 	if (ret) {
@@ -66,15 +65,19 @@ static int serve(struct worker *w)
 	}
 	log_set_prefix(w->name);
 
-	keep[kept++] = w->link;
-	keep[kept++] = w->epoll;
+	keep[sandbox.count++] = w->link;
+	keep[sandbox.count++] = w->epoll;
 	for (uint32_t v = 0; v < WINDOW_VECTORS; v++) {
-		keep[kept++] = w->doorbells[v];
-		keep[kept++] = w->vectors[v];
+		keep[sandbox.count++] = w->doorbells[v];
+		keep[sandbox.count++] = w->vectors[v];
 	}
-	picture = (uint64_t)w->limits.max_width * w->limits.max_height * 4;
-	ret = sandbox_enter(keep, kept, MEMORY_MARGIN + picture, picture,
-			    init.flags & WORKER_INIT_OUTLIVES, &shut);
+	sandbox.renders = w->limits.classes & 1u << PVGPU_CHANNEL_VIRGL;
+	sandbox.picture = (uint64_t)w->limits.max_width *
+			  w->limits.max_height * 4;
+	sandbox.memory = MEMORY_MARGIN + sandbox.picture +
+			 (sandbox.renders ? w->limits.device_budget : 0);
+	sandbox.outlive = init.flags & WORKER_INIT_OUTLIVES;
+	ret = sandbox_enter(&sandbox, &shut);
 	if (ret) {
 		log_error("cannot shut the sandbox: %s", strerror(-ret));
 		return ret;

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "render.h"
+#include "sandbox.h"
 
 /* LLVM compiles shaders on it. */
 #define STACK_SIZE (8u << 20)
@@ -109,7 +110,15 @@ static void start(struct renderer *r)
 {
 	struct renderer_info info = { 0 };
 	struct render *render = render_start(r->ledger, finished, r, &info);
+	int ret = sandbox_seal();
 
+	/* Started or not: what it is loaded from is not needed again. */
+	if (ret && render) {
+		log_error("cannot shut the sandbox behind the renderer: %s",
+			  strerror(-ret));
+		render_stop(render);
+		render = NULL;
+	}
 	info.started = render != NULL;
 	info.failed = !render;
 	r->render = render;

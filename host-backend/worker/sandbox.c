@@ -6,15 +6,16 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
-#include <sys/mman.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "common/util.h"
+#include "sandbox_calls.h"
 
 /* A user that owns nothing, where the manager gives no other. */
 #define NOBODY 65534
@@ -25,17 +26,79 @@
 #define WITH_ASAN 0
 #endif
 
+/* Address space of GL: its libraries, stacks, and what malloc sets aside for
+ * each thread. What is used of it is bounded by the ledger and the cgroup. */
+#define GL_SPACE (16ull << 30)
+
+static bool in_first_stage;
+
 /* ------------------------------------------------------------ namespaces */
 
-/* An empty, read-only root; whoever asks finds no file in it. */
-static bool empty_root(void)
+/* What GL is loaded from, as far as it is there: libraries and the drivers
+ * beside them, and the lists that say which. llvmpipe needs no device. */
+static const char *const gl_files[] = {
+	"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/glvnd",
+	"/usr/share/drirc.d", "/usr/share/libdrm", "/etc/glvnd", "/etc/drirc",
+	"/etc/ld.so.cache",
+};
+
+/* Shows a file or directory at the same place below the working directory,
+ * for reading; a symbolic link is made again. */
+static bool show(const char *path)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+			    MOUNT_ATTR_NODEV,
+	};
+	const char *here = path + 1;
+	char target[256];
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st))
+		return errno == ENOENT;
+	if (S_ISLNK(st.st_mode)) {
+		ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+		if (n < 0)
+			return false;
+		target[n] = '\0';
+		return !symlink(target, here);
+	}
+	if (S_ISDIR(st.st_mode)) {
+		if (mkdir(here, 0755))
+			return false;
+	} else {
+		fd = open(here, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+		if (close_fd(fd), fd < 0)
+			return false;
+	}
+	return !mount(path, here, NULL, MS_BIND | MS_REC, NULL) &&
+	       !mount_setattr(AT_FDCWD, here, AT_RECURSIVE, &attr,
+			      sizeof(attr));
+}
+
+static bool show_gl(void)
+{
+	if (mkdir("usr", 0755) || mkdir("usr/share", 0755) ||
+	    mkdir("etc", 0755))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(gl_files); i++)
+		if (!show(gl_files[i]))
+			return false;
+	return true;
+}
+
+/* A read-only root in which is nothing, or what GL is loaded from. */
+static bool new_root(bool with_gl)
 {
 	static const char place[] = "/proc/self/fdinfo";
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", place, "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID,
-		  "size=4k,mode=0555") ||
+		  with_gl ? "size=64k,mode=0755" : "size=4k,mode=0555") ||
 	    chdir(place) ||
+	    (with_gl && !show_gl()) ||
 	    syscall(SYS_pivot_root, ".", ".") ||
 	    umount2(".", MNT_DETACH) || chdir("/"))
 		return false;
@@ -43,15 +106,52 @@ static bool empty_root(void)
 		      MS_NODEV | MS_NOEXEC | MS_NOSUID, NULL);
 }
 
-static void enter_namespaces(struct sandbox_report *report)
+static bool write_file(const char *path, const char *text)
+{
+	cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) ==
+			  (ssize_t)strlen(text);
+}
+
+/* In a user namespace of its own it is nobody: who has no name there can make
+ * no directory. */
+static bool name_user(uid_t uid, gid_t gid)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d %u 1\n", NOBODY, uid);
+	if (!write_file("/proc/self/uid_map", text) ||
+	    !write_file("/proc/self/setgroups", "deny"))
+		return false;
+	snprintf(text, sizeof(text), "%d %u 1\n", NOBODY, gid);
+	return write_file("/proc/self/gid_map", text);
+}
+
+static void enter_namespaces(bool renders, struct sandbox_report *report)
 {
 	int kinds = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
 
 	/* Root needs no user namespace for them, anybody else does. */
-	report->namespaces = (!geteuid() && !unshare(kinds)) ||
-			     !unshare(kinds | CLONE_NEWUSER);
+	report->namespaces = !uid && !unshare(kinds);
+	if (!report->namespaces) {
+		report->namespaces = !unshare(kinds | CLONE_NEWUSER);
+		if (report->namespaces && renders && !name_user(uid, gid))
+			return;
+	}
 	if (report->namespaces)
-		report->root = empty_root();
+		report->root = new_root(renders);
+}
+
+/* GL's libraries are asked to look for no device, and to keep what they
+ * compile to themselves. */
+static void set_environment(void)
+{
+	setenv("LIBGL_ALWAYS_SOFTWARE", "true", 1);
+	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
+	setenv("MESA_GLSL_CACHE_DISABLE", "true", 1);	/* its name before */
 }
 
 /* --------------------------------------------------------- user and rights */
@@ -114,23 +214,26 @@ static uint64_t mapped_now(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static int set_limits(uint64_t mapped, uint64_t memory, uint64_t picture)
+static int set_limits(const struct sandbox *sandbox, uint64_t mapped)
 {
+	bool gl = sandbox->renders;
 	int ret = limit(RLIMIT_CORE, 0);
 
-	if (!ret)
+	/* Threads count as processes, and those of all workers together. */
+	if (!ret && !gl)
 		ret = limit(RLIMIT_NPROC, 0);
 	if (!ret)
-		ret = limit(RLIMIT_NOFILE, 64);
+		ret = limit(RLIMIT_NOFILE, gl ? 256 : 64);
 	if (!ret)
-		ret = limit(RLIMIT_FSIZE, picture);
+		ret = limit(RLIMIT_FSIZE, sandbox->picture);
 	if (!ret)
 		ret = limit(RLIMIT_MEMLOCK, 0);
 	if (!ret)
 		ret = limit(RLIMIT_MSGQUEUE, 0);
 	/* ASan's shadow is most of the address space. */
 	if (!ret && mapped && !WITH_ASAN)
-		ret = limit(RLIMIT_AS, mapped + memory);
+		ret = limit(RLIMIT_AS, mapped + sandbox->memory +
+				       (gl ? GL_SPACE : 0));
 	return ret;
 }
 
@@ -154,111 +257,53 @@ static int close_others(const int *keep, size_t count)
 	}
 }
 
-/* --------------------------------------------------------- system calls */
-
-static int allow(scmp_filter_ctx filter)
-{
-	static const int calls[] = {
-		/* the loop */
-		SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-		SCMP_SYS(epoll_ctl), SCMP_SYS(read), SCMP_SYS(write),
-		SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close),
-		SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
-		/* pictures */
-		SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
-		/* the allocator */
-		SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap),
-		SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom),
-		/* where the vDSO has no clock */
-		SCMP_SYS(clock_gettime),
-		SCMP_SYS(exit), SCMP_SYS(exit_group),
-	};
-	static const int for_asan[] = {
-		SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-		SCMP_SYS(sigaltstack), SCMP_SYS(getpid), SCMP_SYS(gettid),
-		SCMP_SYS(sched_yield), SCMP_SYS(getrusage),
-		SCMP_SYS(prlimit64), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
-		SCMP_SYS(getcwd), SCMP_SYS(uname), SCMP_SYS(sched_getaffinity),
-	};
-	/* A report begins by looking for its maps and a symboliser; it does
-	 * without them, but not if the question is deadly. */
-	static const int denied_for_asan[] = {
-		SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(readlink),
-		SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(access),
-		SCMP_SYS(socket), SCMP_SYS(clone), SCMP_SYS(pipe),
-		SCMP_SYS(pipe2), SCMP_SYS(lseek), SCMP_SYS(ioctl),
-		SCMP_SYS(prctl), SCMP_SYS(execve),
-	};
-	int ret = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(calls) && !ret; i++)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	/* Memory may be had, never code. */
-	if (!ret)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap),
-			1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!ret)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-			SCMP_SYS(mprotect), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!ret)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl),
-			1, SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
-	for (size_t i = 0; WITH_ASAN && i < ARRAY_SIZE(for_asan) && !ret; i++)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, for_asan[i], 0);
-	for (size_t i = 0;
-	     WITH_ASAN && i < ARRAY_SIZE(denied_for_asan) && !ret; i++)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-				       denied_for_asan[i], 0);
-	return ret;
-}
-
-static int filter_calls(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int ret;
-
-	if (!filter)
-		return -ENOMEM;
-	ret = allow(filter);
-	if (!ret)
-		ret = seccomp_load(filter);
-	seccomp_release(filter);
-	return ret;
-}
-
-int sandbox_enter(const int *keep, size_t count, uint64_t memory,
-		  uint64_t picture, bool outlive,
+int sandbox_enter(const struct sandbox *sandbox,
 		  struct sandbox_report *ret_report)
 {
 	struct sandbox_report report = { 0 };
 	uint64_t mapped = mapped_now();
 	pid_t parent = getppid();
-	int ret = close_others(keep, count);
+	int ret = close_others(sandbox->keep, sandbox->count);
 
 	if (ret)
 		return ret;
-	enter_namespaces(&report);
+	if (sandbox->renders)
+		set_environment();
+	enter_namespaces(sandbox->renders, &report);
 	ret = drop_bounds();
 	if (!ret)
 		ret = drop_user(&report);
 	if (!ret)
 		ret = drop_capabilities();
 	if (!ret)
-		ret = set_limits(mapped, memory, picture);
+		ret = set_limits(sandbox, mapped);
 	if (ret)
 		return ret;
 	/* After the last change of user, which forgets it; and a parent that
 	 * died before is noticed here. */
-	if (prctl(PR_SET_PDEATHSIG, outlive ? 0 : SIGKILL) ||
+	if (prctl(PR_SET_PDEATHSIG, sandbox->outlive ? 0 : SIGKILL) ||
 	    prctl(PR_SET_DUMPABLE, 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	if (!outlive && getppid() != parent)
+	if (!sandbox->outlive && getppid() != parent)
 		return -ESRCH;
-	ret = filter_calls();
+	ret = sandbox_calls(sandbox->renders ? SANDBOX_GL_STARTS :
+					       SANDBOX_TIGHT);
 	if (ret)
 		return ret;
+	in_first_stage = sandbox->renders;
 	*ret_report = report;
 	return 0;
+}
+
+int sandbox_seal(void)
+{
+	int ret;
+
+	if (!in_first_stage)
+		return 0;
+	ret = sandbox_calls(SANDBOX_GL_RUNS);
+	if (!ret)
+		in_first_stage = false;
+	return ret;
 }

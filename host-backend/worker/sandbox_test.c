@@ -1,21 +1,37 @@
 // SPDX-License-Identifier: MIT
 /*
- * pvgpu-worker --self-test: one child for each attempt enters the sandbox and
- * tries. Refused is: killed by the filter, or an error from the kernel.
+ * pvgpu-worker --self-test: children enter the sandbox and try to get out of
+ * it. Refused is: killed by the filter, or an error from the kernel. There
+ * are three sandboxes: the tight one, and both stages of one that renders; in
+ * the second of these GL is running, has drawn before and draws after.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "common/util.h"
 #include "sandbox.h"
+#include "sandbox_gl_test.h"
 
-enum { DID = 42, COULD_NOT_ENTER = 43, NO_REPORT = 44 };
+enum { NOT_ENTERED = 43, NOT_STARTED, NOT_SEALED, NOT_DRAWN, NO_REPORT };
+
+enum kind { TIGHT, STARTS, RUNS, KINDS };
+
+static const char *const kind_names[KINDS] = {
+	[TIGHT] = "a worker",
+	[STARTS] = "a worker that starts GL",
+	[RUNS] = "a worker with GL running",
+};
 
 static pid_t victim;			/* a process that is not the child's */
 
@@ -24,10 +40,23 @@ static bool try_open(void)
 	return open("/etc/passwd", O_RDONLY) >= 0;
 }
 
+static bool try_open_library(void)
+{
+	return open("/usr/lib/os-release", O_RDONLY) >= 0 ||
+	       open("/etc/ld.so.cache", O_RDONLY) >= 0;
+}
+
 static bool try_create(void)
 {
 	return open("/tmp/pvgpu-worker-self-test", O_WRONLY | O_CREAT, 0600) >=
 	       0;
+}
+
+static bool try_write_library(void)
+{
+	return open("/etc/ld.so.cache", O_RDWR) >= 0 ||
+	       open("/usr/lib/pvgpu-worker-self-test", O_RDWR | O_CREAT,
+		    0600) >= 0;
 }
 
 static bool try_socket(void)
@@ -42,6 +71,11 @@ static bool try_network(void)
 
 static bool try_fork(void)
 {
+	return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0;
+}
+
+static bool try_vfork(void)
+{
 	return fork() >= 0;
 }
 
@@ -49,8 +83,8 @@ static bool try_exec(void)
 {
 	char *const argv[] = { "/bin/true", NULL };
 
-	/* What is executed ends with 0, not with DID: exec itself may not
-	 * return, so the child is told apart by its exit status. */
+	/* What is executed ends with 0, and no report: exec itself may not
+	 * return, so that is how it would be known. */
 	execve(argv[0], argv, NULL);
 	return false;
 }
@@ -62,7 +96,8 @@ static bool try_ptrace(void)
 
 static bool try_kill(void)
 {
-	return !kill(victim, SIGTERM);
+	return !kill(victim, SIGTERM) ||
+	       !syscall(SYS_tgkill, victim, victim, SIGTERM);
 }
 
 static bool try_unshare(void)
@@ -81,6 +116,20 @@ static bool try_setuid(void)
 	return !syscall(SYS_setresuid, 0, 0, 0);
 }
 
+static bool try_privileges(void)
+{
+	return !prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) ||
+	       !prctl(PR_SET_DUMPABLE, 1);
+}
+
+static bool try_limits(void)
+{
+	struct rlimit core = { 64, 64 }, files = { 1 << 16, 1 << 16 };
+
+	return !setrlimit(RLIMIT_CORE, &core) ||
+	       !setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static bool try_inherited(void)
 {
 	char byte;
@@ -92,89 +141,231 @@ static bool try_inherited(void)
 static const struct attempt {
 	const char *what;
 	bool (*try)(void);
+	unsigned int kinds;		/* in which it must be refused */
+	bool deadly;			/* ends who tries, where GL is */
 } attempts[] = {
-	{ "opens a file", try_open },
-	{ "makes a file", try_create },
-	{ "makes a local socket", try_socket },
-	{ "makes a network socket", try_network },
-	{ "forks", try_fork },
-	{ "executes a program", try_exec },
-	{ "traces another process", try_ptrace },
-	{ "signals another process", try_kill },
-	{ "makes a user namespace", try_unshare },
-	{ "maps memory to execute", try_code },
-	{ "becomes root", try_setuid },
-	{ "uses a descriptor left open", try_inherited },
+#define ALL	(1u << TIGHT | 1u << STARTS | 1u << RUNS)
+	{ "opens a file", try_open, ALL, false },
+	{ "opens a file of GL's", try_open_library, 1u << TIGHT | 1u << RUNS,
+	  false },
+	{ "makes a file", try_create, ALL, false },
+	{ "writes to a file of GL's", try_write_library, ALL, false },
+	{ "makes a local socket", try_socket, ALL, false },
+	{ "makes a network socket", try_network, ALL, false },
+	{ "forks", try_vfork, ALL, false },
+	{ "forks by another call", try_fork, ALL, false },
+	{ "executes a program", try_exec, ALL, true },
+	{ "traces another process", try_ptrace, ALL, true },
+	{ "signals another process", try_kill, ALL, false },
+	{ "makes a user namespace", try_unshare, ALL, true },
+	{ "maps memory to execute", try_code, 1u << TIGHT, false },
+	{ "becomes root", try_setuid, ALL, false },
+	{ "wants privileges back", try_privileges, ALL, false },
+	{ "raises its limits", try_limits, ALL, false },
+	{ "uses a descriptor left open", try_inherited, ALL, false },
 };
 
-static _Noreturn void child(const struct attempt *a, int report)
-{
-	int keep[] = { report }, zero = open("/dev/zero", O_RDONLY);
+/* What a child has to say. Its reports of attempts are indexed as above. */
+struct report {
 	struct sandbox_report shut;
+	enum { NOT_TRIED, REFUSED, DID } here[ARRAY_SIZE(attempts)];
+	bool thread_opened;		/* another thread, after the seal */
+	bool ended;			/* what follows was reached */
+	char renderer[128];
+};
 
-	dup2(zero, 100);
-	if (sandbox_enter(keep, 1, 64 << 20, 1 << 20, false, &shut))
-		_exit(COULD_NOT_ENTER);
-	/* From here on write() and _exit() are allowed, and little else. */
-	if (write(report, &shut, sizeof(shut)) != sizeof(shut))
-		_exit(NO_REPORT);
-	_exit(a->try() ? DID : 1);
+static int failed;
+static unsigned int points;
+
+static void point(bool ok, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void point(bool ok, const char *format, ...)
+{
+	va_list arguments;
+
+	failed += !ok;
+	printf("%sok %u - ", ok ? "" : "not ", ++points);
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	printf("\n");
 }
 
-/* Starts the attempt; the wait status, and what could be shut. */
-static int attempt(const struct attempt *a, struct sandbox_report *ret_shut)
+/* ------------------------------------------------------------- children */
+
+static pthread_barrier_t sealed;
+
+/* A thread from before the seal; whether it opens a file after it. */
+static void *other_thread(void *result)
 {
-	int pipes[2], status = -1;
+	pthread_barrier_wait(&sealed);
+	*(bool *)result = try_open() || try_open_library();
+	return NULL;
+}
+
+static void start_and_seal(struct report *r)
+{
+	const char *renderer;
+	pthread_t thread;
+
+	pthread_barrier_init(&sealed, NULL, 2);
+	if (pthread_create(&thread, NULL, other_thread, &r->thread_opened))
+		_exit(NOT_STARTED);
+	renderer = sandbox_gl_start();
+	if (!renderer)
+		_exit(NOT_STARTED);
+	snprintf(r->renderer, sizeof(r->renderer), "%s", renderer);
+	if (sandbox_seal())
+		_exit(NOT_SEALED);
+	pthread_barrier_wait(&sealed);
+	pthread_join(thread, NULL);
+}
+
+/* Tries one attempt, or, with -1, all that one survives; where GL is to run,
+ * that is started and draws in the process that tries all. */
+static _Noreturn void child(enum kind kind, int one, struct report *r)
+{
+	int zero = open("/dev/zero", O_RDONLY);
+	struct sandbox sandbox = {
+		.memory = 512u << 20, .picture = 1 << 20,
+		.renders = kind != TIGHT,
+	};
+
+	dup2(zero, 100);
+	if (sandbox_enter(&sandbox, &r->shut))
+		_exit(NOT_ENTERED);
+	if (kind == RUNS && one < 0)
+		start_and_seal(r);
+	else if (kind == RUNS && sandbox_seal())
+		_exit(NOT_SEALED);
+	/* What is tried ends after its report, or never came to it. */
+	for (int i = one < 0 ? 0 : one; i < (int)ARRAY_SIZE(attempts); i++) {
+		if (one < 0 && attempts[i].deadly)
+			continue;
+		r->here[i] = attempts[i].try() ? DID : REFUSED;
+		if (one >= 0)
+			break;
+	}
+	if (kind == RUNS && one < 0 && !sandbox_gl_draw())
+		_exit(NOT_DRAWN);
+	r->ended = true;
+	_exit(1);
+}
+
+/* The child's wait status; its report is in memory that both have. */
+static int run_child(enum kind kind, int one, struct report *r)
+{
+	int status = -1;
 	pid_t pid;
 
-	if (pipe(pipes))
-		return -1;
+	memset(r, 0, sizeof(*r));
+	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		child(a, pipes[1]);
-	close(pipes[1]);
-	if (pid < 0 ||
-	    read(pipes[0], ret_shut, sizeof(*ret_shut)) != sizeof(*ret_shut))
-		*ret_shut = (struct sandbox_report){ 0 };
-	close(pipes[0]);
+		child(kind, one, r);
 	if (pid > 0)
 		waitpid(pid, &status, 0);
 	return status;
 }
 
+static const char *why_not(int status)
+{
+	static const char *const texts[] = {
+		[NOT_ENTERED - NOT_ENTERED] = "cannot enter the sandbox",
+		[NOT_STARTED - NOT_ENTERED] = "cannot start GL in it",
+		[NOT_SEALED - NOT_ENTERED] = "cannot enter the second stage",
+		[NOT_DRAWN - NOT_ENTERED] = "draws no right picture in it",
+	};
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) >= NOT_ENTERED &&
+	    WEXITSTATUS(status) < NO_REPORT)
+		return texts[WEXITSTATUS(status) - NOT_ENTERED];
+	return WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) :
+				     "ends otherwise";
+}
+
+/* --------------------------------------------------------------- parent */
+
+static bool killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+
+static void judge(enum kind kind, size_t i, int status,
+		  const struct report *r)
+{
+	bool refused = r->here[i] == REFUSED ||
+		       (r->here[i] == NOT_TRIED && killed(status));
+
+	/* Where no root could be made only the calls are left: one that starts
+	 * GL may then read what its user may. */
+	if (kind == STARTS && attempts[i].try == try_open && !r->shut.root) {
+		printf("ok %u - %s that %s # SKIP no root of its own is "
+		       "permitted here\n", ++points, kind_names[kind],
+		       attempts[i].what);
+		return;
+	}
+	point(refused, "%s that %s is %s", kind_names[kind], attempts[i].what,
+	      !refused ? "not stopped" :
+	      r->here[i] == REFUSED ? "refused" : "killed");
+	if (!refused)
+		printf("# wait status 0x%x: %s\n", (unsigned int)status,
+		       why_not(status));
+}
+
+/* One child an attempt: each may be the last thing that it does. */
+static void test_one_by_one(enum kind kind, struct report *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
+		if (!(attempts[i].kinds & 1u << kind) ||
+		    (kind == RUNS && !attempts[i].deadly))
+			continue;
+		judge(kind, i, run_child(kind, (int)i, r), r);
+	}
+}
+
+static void test_running(struct report *r)
+{
+	int status = run_child(RUNS, -1, r);
+
+	point(r->ended, "%s draws, on %s", kind_names[RUNS],
+	      *r->renderer ? r->renderer : "nothing");
+	if (!r->ended)
+		printf("# wait status 0x%x: %s\n", (unsigned int)status,
+		       why_not(status));
+	point(r->ended && !r->thread_opened,
+	      "and no thread of it from before opens a file");
+	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++)
+		if (attempts[i].kinds & 1u << RUNS && !attempts[i].deadly)
+			judge(RUNS, i, status, r);
+}
+
 int sandbox_self_test(void)
 {
-	struct sandbox_report shut = { 0 };
-	int failed = 0;
+	struct report *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+	if (r == MAP_FAILED)
+		return 1;
 	fflush(stdout);
 	victim = fork();
 	if (!victim)
 		for (;;)
 			pause();
-	printf("TAP version 13\n1..%zu\n", ARRAY_SIZE(attempts));
-	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
-		const struct attempt *a = &attempts[i];
-		bool held;
-		int status;
-
-		fflush(stdout);
-		status = attempt(a, &shut);
-		/* An exec that works ends with /bin/true's 0. */
-		held = (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) ||
-		       (WIFEXITED(status) && WEXITSTATUS(status) == 1);
-		failed += !held;
-		printf("%sok %zu - a worker that %s is %s\n",
-		       held ? "" : "not ", i + 1, a->what,
-		       !held ? "not stopped" :
-		       WIFSIGNALED(status) ? "killed" : "refused");
-		if (!held)
-			printf("# wait status 0x%x\n", (unsigned int)status);
-	}
-	printf("# user: %s; namespaces: %s; empty root: %s\n",
-	       shut.user ? "its own" : "the caller's",
-	       shut.namespaces ? "its own" : "the caller's, not permitted",
-	       shut.root ? "yes" : "no, not permitted");
+	printf("TAP version 13\n");
+	test_one_by_one(TIGHT, r);
+	printf("# without GL: user: %s; namespaces: %s; empty root: %s\n",
+	       r->shut.user ? "its own" : "the caller's",
+	       r->shut.namespaces ? "its own" : "the caller's, not permitted",
+	       r->shut.root ? "yes" : "no, not permitted");
+	test_one_by_one(STARTS, r);
+	test_running(r);
+	printf("# with GL: user: %s; namespaces: %s; root of its own: %s\n",
+	       r->shut.user ? "its own" : "the caller's",
+	       r->shut.namespaces ? "its own" : "the caller's, not permitted",
+	       r->shut.root ? "yes" : "no, not permitted");
+	test_one_by_one(RUNS, r);
+	printf("1..%u\n", points);
 	fflush(stdout);
 	kill(victim, SIGKILL);
 	waitpid(victim, NULL, 0);

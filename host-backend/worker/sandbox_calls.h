@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls of the sandbox's stages; for sandbox.c alone. */
+#ifndef PVGPU_WORKER_SANDBOX_CALLS_H
+#define PVGPU_WORKER_SANDBOX_CALLS_H
+
+enum sandbox_stage {
+	SANDBOX_TIGHT,		/* nothing is rendered */
+	SANDBOX_GL_STARTS,	/* the first of two */
+	SANDBOX_GL_RUNS,	/* the second, for all threads */
+};
+
+/* Leaves this stage's calls, for good; no new privileges must be set. */
+int sandbox_calls(enum sandbox_stage stage);
+
+#endif
