@@ -49,4 +49,8 @@ have HRTIMER_SETUP	linux/hrtimer.h		'void hrtimer_setup\('
 have VM_FLAGS_SET	linux/mm.h		'vm_flags_set\('
 have VMAP_UNLOCKED	linux/dma-buf.h		'dma_buf_vmap_unlocked'
 have IMPORT_NS_STRING	linux/module.h		'MODULE_INFO\(import_ns, ns\)'
+have SHOW_FDINFO	drm/drm_drv.h		'\(\*show_fdinfo\)'
+have EXECBUF_SYNCOBJ	uapi/drm/virtgpu_drm.h	'^struct drm_virtgpu_execbuffer_syncobj \{'
+have BLOB_HINTS		uapi/drm/virtgpu_drm.h	'__u32 blob_hints;'
+have FENCE_OPS_RCU	linux/dma-fence.h	'dma_fence_ops __rcu \*ops'
 config VMAP_PFN		CONFIG_VMAP_PFN

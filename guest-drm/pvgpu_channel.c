@@ -1,48 +1,111 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The kernel's channel of class COPY: one submission ring, and the fences of
- * what is under way. The host writes a counter; the fence that comes next asks
- * for an interrupt when the counter gets there.
+ * Channels: submission rings of a class each, and what is under way in them.
+ * Channel 1 is the kernel's own, of class COPY; the others render, and each
+ * context is bound to one of them.
+ *
+ * The host writes a counter for each channel. We ask for an interrupt at the
+ * first fence that somebody waits for, and else at the last one, so that a busy
+ * channel of which nobody waits interrupts when it comes to rest. Nothing here
+ * times out: a batch takes as long as it takes, and a host that is lost ends
+ * every wait with -EIO.
+ *
+ * A context may have only so many batches and commands under way, so that one
+ * that floods its channel leaves room for the others.
  */
 #include "pvgpu_drv.h"
 
-#define KERNEL_CHANNEL	1
+#define COPY_CHANNEL	1
+#define ARENA_SIZE	SZ_4M
+/* The share of a context: batches, and one so-manieth of the arena. */
+#define SHARE_BATCHES	32
+#define SHARE_ARENA	4
+/* How often somebody who waits for room looks whether there is a host. */
+#define LOOK_PERIOD	HZ
+
+static void channel_work(struct work_struct *work);
+
+/* ------------------------------------------------------- open and close */
+
+static void channel_fini(struct drm_device *drm, void *data)
+{
+	struct pvgpu_channel *channel = data;
+
+	/* Whoever held something has let go: nothing is under way any more. */
+	cancel_work_sync(&channel->work);
+	if (channel->arena.bo)
+		drm_gem_object_put(&channel->arena.bo->base);
+}
+
+static int channel_create(struct pvgpu_card *pvgpu, u32 id, u32 class)
+{
+	struct pvgpu_channel *channel;
+	int ret;
+
+	channel = drmm_kzalloc(&pvgpu->drm, sizeof(*channel), GFP_KERNEL);
+	if (!channel)
+		return -ENOMEM;
+	channel->pvgpu = pvgpu;
+	channel->id = id;
+	channel->class = class;
+	spin_lock_init(&channel->lock);
+	INIT_LIST_HEAD(&channel->fences);
+	INIT_LIST_HEAD(&channel->reap);
+	INIT_WORK(&channel->work, channel_work);
+	init_waitqueue_head(&channel->wait);
+	channel->timeline.context = dma_fence_context_alloc(1);
+	ret = drmm_mutex_init(&pvgpu->drm, &channel->submit_lock);
+	if (!ret)
+		ret = drmm_add_action_or_reset(&pvgpu->drm, channel_fini, channel);
+	if (!ret)
+		pvgpu->channels[id] = channel;
+	return ret;
+}
 
 int pvgpu_channel_init(struct pvgpu_card *pvgpu)
 {
 	const struct pvgpu_device *device = &pvgpu->link.client.device;
-	struct pvgpu_channel *channel = &pvgpu->channel;
+	bool copy = device->features & PVGPU_FEATURE_COPY &&
+		    device->channel_classes & BIT(PVGPU_CHANNEL_COPY);
+	bool virgl = pvgpu_virgl_offered(device);
+	u32 id, class;
+	int ret;
 
-	channel->pvgpu = pvgpu;
-	spin_lock_init(&channel->lock);
-	INIT_LIST_HEAD(&channel->fences);
-	init_waitqueue_head(&channel->wait);
-	channel->context = dma_fence_context_alloc(1);
-	/* A QEMU with fewer vectors than the device drops the channel's. */
-	if (device->channels >= KERNEL_CHANNEL && device->features & PVGPU_FEATURE_COPY &&
-	    device->channel_classes & BIT(PVGPU_CHANNEL_COPY) &&
-	    pvgpu_device_vector(device, KERNEL_CHANNEL) < pvgpu->transport.num_vectors)
-		channel->id = KERNEL_CHANNEL;
-	return drmm_mutex_init(&pvgpu->drm, &channel->submit_lock);
+	for (id = 1; id <= device->channels; id++) {
+		/* A QEMU with fewer vectors than the device drops the channel's. */
+		if (pvgpu_device_vector(device, id) >= pvgpu->transport.num_vectors)
+			continue;
+		if (id == COPY_CHANNEL ? !copy : !virgl)
+			continue;
+		class = id == COPY_CHANNEL ? PVGPU_CHANNEL_COPY : PVGPU_CHANNEL_VIRGL;
+		ret = channel_create(pvgpu, id, class);
+		if (ret)
+			return ret;
+		if (class == PVGPU_CHANNEL_COPY)
+			pvgpu->copy = pvgpu->channels[id];
+		else
+			pvgpu->virgl.offered = true;
+	}
+	return 0;
 }
 
-int pvgpu_channel_open(struct pvgpu_card *pvgpu)
+static int channel_open(struct pvgpu_channel *channel)
 {
-	struct pvgpu_channel *channel = &pvgpu->channel;
+	struct pvgpu_card *pvgpu = channel->pvgpu;
 	struct pvgpu_channel_open open = {
 		.channel = pvgpu_cpu_to_le32(channel->id),
-		.channel_class = pvgpu_cpu_to_le32(PVGPU_CHANNEL_COPY),
+		.channel_class = pvgpu_cpu_to_le32(channel->class),
 	};
 	int ret;
 
-	if (!channel->id || !(pvgpu->link.client.features & PVGPU_FEATURE_COPY))
-		return 0;
 	pvgpu_msg_init(&open, PVGPU_OP_CHANNEL_OPEN);
 	mutex_lock(&channel->submit_lock);
 	ret = pvgpu_link_call(pvgpu, &open, sizeof(open), NULL, 0);
 	if (!ret) {
 		spin_lock_irq(&channel->lock);
 		channel->next = 1;
+		channel->arena.head = 0;
+		channel->arena.tail = 0;
 		/* Lost meanwhile: whoever found out has closed it already, or
 		 * will, once we are out of here.
 		 */
@@ -53,6 +116,122 @@ int pvgpu_channel_open(struct pvgpu_card *pvgpu)
 	return ret;
 }
 
+int pvgpu_channel_open(struct pvgpu_card *pvgpu)
+{
+	u64 granted = pvgpu->link.client.features;
+	u32 id;
+	int ret;
+
+	for (id = 1; id <= PVGPU_MAX_CHANNELS; id++) {
+		struct pvgpu_channel *channel = pvgpu->channels[id];
+
+		if (!channel || !(granted & (channel->class == PVGPU_CHANNEL_COPY ?
+					     PVGPU_FEATURE_COPY : PVGPU_FEATURE_VIRGL)))
+			continue;
+		ret = channel_open(channel);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int pvgpu_channel_prepare(struct pvgpu_channel *channel)
+{
+	struct pvgpu_card *pvgpu = channel->pvgpu;
+	u64 size = max_t(u64, ARENA_SIZE,
+			 roundup_pow_of_two(2 * (u64)pvgpu->link.client.device.max_commands));
+	struct pvgpu_bo *bo;
+	int ret = 0;
+
+	mutex_lock(&channel->submit_lock);
+	if (!channel->arena.bo) {
+		/* Nobody reads in it what he has not written. */
+		bo = pvgpu_bo_create(pvgpu, size, NULL, false);
+		if (IS_ERR(bo)) {
+			ret = PTR_ERR(bo);
+		} else {
+			channel->arena.size = size;
+			channel->arena.bo = bo;
+		}
+	}
+	if (!ret)
+		ret = pvgpu_bo_resource(channel->arena.bo, NULL);
+	mutex_unlock(&channel->submit_lock);
+	return ret;
+}
+
+/* ------------------------------------------------------------ completion */
+
+/* Asks for the interrupt that is needed next; the lock is held. */
+static void channel_arm(struct pvgpu_channel *channel)
+{
+	struct pvgpu_client *client = &channel->pvgpu->link.client;
+	struct pvgpu_fence_obj *fence;
+	u64 value, now;
+
+	do {
+		now = pvgpu_client_fence(client, channel->id, NULL);
+		value = 0;
+		list_for_each_entry(fence, &channel->fences, entry) {
+			if (fence->value <= now)
+				continue;
+			value = fence->value;
+			if (fence->wanted || channel->hungry)
+				break;
+		}
+	} while (value && !pvgpu_client_fence_sleep(client, channel->id, value));
+}
+
+/* One completion in channel.scratch; the lock is held. */
+static void channel_failed(struct pvgpu_channel *channel, int length)
+{
+	const struct pvgpu_completion *done = (void *)channel->scratch;
+	struct pvgpu_fence_obj *fence;
+	u32 status;
+
+	status = length < sizeof(*done) ? 0 : pvgpu_le32_to_cpu(done->status);
+	if (!status)
+		return;
+	channel->failed++;
+	list_for_each_entry(fence, &channel->fences, entry) {
+		if (fence->value != pvgpu_le64_to_cpu(done->value))
+			continue;
+		pvgpu_fence_fail(fence, pvgpu_status_to_errno(status));
+		if (fence->context)
+			pvgpu_context_failed(fence->context, pvgpu_le16_to_cpu(done->msg.opcode),
+					     status, pvgpu_le32_to_cpu(done->detail));
+		break;
+	}
+}
+
+/* Completions come for batches that went wrong; the lock is held. False: the
+ * ring makes no sense.
+ */
+static bool channel_errors(struct pvgpu_channel *channel)
+{
+	struct pvgpu_client *client = &channel->pvgpu->link.client;
+	int length;
+
+	do {
+		while ((length = pvgpu_client_take(client, channel->id, channel->scratch)) > 0)
+			channel_failed(channel, length);
+		if (length < 0)
+			return false;
+	} while (!pvgpu_client_sleep(client, channel->id));
+	return true;
+}
+
+/* It is done: what it took of its channel is free; the lock is held. */
+static void fence_uncount(struct pvgpu_fence_obj *fence)
+{
+	if (fence->context) {
+		fence->context->batches--;
+		fence->context->bytes -= fence->size;
+	}
+	if (fence->size)
+		fence->channel->arena.tail = fence->arena_end;
+}
+
 /* Moves fences to `done` up to a value; the lock is held. */
 static void channel_collect(struct pvgpu_channel *channel, u64 value, struct list_head *done)
 {
@@ -61,152 +240,357 @@ static void channel_collect(struct pvgpu_channel *channel, u64 value, struct lis
 	list_for_each_entry_safe(fence, next, &channel->fences, entry) {
 		if (fence->value > value)
 			break;
+		fence_uncount(fence);
 		list_move_tail(&fence->entry, done);
+		channel->progress++;
 	}
 }
 
-/* Without the lock: callbacks of other drivers run in here. */
-static void channel_signal(struct list_head *done)
+/* Without the lock: callbacks of other drivers run in here. What must sleep to
+ * be let go of is left to the work.
+ */
+static void channel_signal(struct pvgpu_channel *channel, struct list_head *done)
 {
+	struct pvgpu_card *pvgpu = channel->pvgpu;
 	struct pvgpu_fence_obj *fence, *next;
+	unsigned long flags;
+	bool reap = false;
 
 	list_for_each_entry_safe(fence, next, done, entry) {
-		list_del_init(&fence->entry);
+		if (fence->event)
+			drm_send_event(&pvgpu->drm, &fence->event->base);
+		fence->event = NULL;
 		dma_fence_signal(&fence->base);
-		dma_fence_put(&fence->base);
+		if (fence->objs || fence->context) {
+			spin_lock_irqsave(&channel->lock, flags);
+			list_move_tail(&fence->entry, &channel->reap);
+			spin_unlock_irqrestore(&channel->lock, flags);
+			reap = true;
+		} else {
+			list_del_init(&fence->entry);
+			dma_fence_put(&fence->base);
+		}
 	}
+	if (reap)
+		queue_work(pvgpu->link.wq, &channel->work);
 }
 
 void pvgpu_channel_fail(struct pvgpu_card *pvgpu)
 {
-	struct pvgpu_channel *channel = &pvgpu->channel;
 	struct pvgpu_fence_obj *fence;
 	unsigned long flags;
 	LIST_HEAD(done);
+	u32 id;
 
-	spin_lock_irqsave(&channel->lock, flags);
-	channel->open = false;
-	list_for_each_entry(fence, &channel->fences, entry)
-		dma_fence_set_error(&fence->base, -EIO);
-	list_splice_init(&channel->fences, &done);
-	spin_unlock_irqrestore(&channel->lock, flags);
-	channel_signal(&done);
-	wake_up_all(&channel->wait);
+	for (id = 1; id <= PVGPU_MAX_CHANNELS; id++) {
+		struct pvgpu_channel *channel = pvgpu->channels[id];
+
+		if (!channel)
+			continue;
+		spin_lock_irqsave(&channel->lock, flags);
+		channel->open = false;
+		list_for_each_entry(fence, &channel->fences, entry)
+			pvgpu_fence_fail(fence, -EIO);
+		channel_collect(channel, U64_MAX, &done);
+		channel->progress++;
+		spin_unlock_irqrestore(&channel->lock, flags);
+		channel_signal(channel, &done);
+		wake_up_all(&channel->wait);
+	}
 }
 
-/* Completions come for batches that went wrong; the lock is held. */
-static bool channel_errors(struct pvgpu_channel *channel)
+/* Signals what is done, and asks for the next interrupt. */
+static void channel_process(struct pvgpu_channel *channel)
 {
 	struct pvgpu_client *client = &channel->pvgpu->link.client;
-	const struct pvgpu_completion *done = (void *)channel->scratch;
-	struct pvgpu_fence_obj *fence;
-	int length;
-
-	do {
-		while ((length = pvgpu_client_take(client, channel->id, channel->scratch)) > 0) {
-			u32 status = length < sizeof(*done) ? 0 : pvgpu_le32_to_cpu(done->status);
-
-			if (!status)
-				continue;
-			channel->failed++;
-			list_for_each_entry(fence, &channel->fences, entry) {
-				if (fence->value == pvgpu_le64_to_cpu(done->value))
-					dma_fence_set_error(&fence->base,
-							    pvgpu_status_to_errno(status));
-			}
-		}
-		if (length < 0)
-			return false;
-	} while (!pvgpu_client_sleep(client, channel->id));
-	return true;
-}
-
-/* Signals what is done; false: the ring makes no sense. */
-static bool channel_process(struct pvgpu_channel *channel)
-{
-	struct pvgpu_client *client = &channel->pvgpu->link.client;
-	struct pvgpu_fence_obj *next;
+	struct pvgpu_fence_obj *first;
 	unsigned long flags;
 	bool sane = true;
 	LIST_HEAD(done);
+	u32 before;
 
 	spin_lock_irqsave(&channel->lock, flags);
-	if (!channel->open)
-		goto out;
-	do {
+	before = channel->progress;
+	while (channel->open) {
 		/* The counter first: a failure is told before it passes. */
 		u64 value = pvgpu_client_fence(client, channel->id, NULL);
 
 		sane = channel_errors(channel);
+		if (!sane)
+			break;
 		channel_collect(channel, value, &done);
-		next = list_first_entry_or_null(&channel->fences, struct pvgpu_fence_obj, entry);
-	} while (sane && next &&
-		 !pvgpu_client_fence_sleep(client, channel->id, next->value));
-out:
+		channel_arm(channel);
+		first = list_first_entry_or_null(&channel->fences, struct pvgpu_fence_obj, entry);
+		if (!first || first->value > pvgpu_client_fence(client, channel->id, NULL))
+			break;
+	}
+	before -= channel->progress;
 	spin_unlock_irqrestore(&channel->lock, flags);
-	channel_signal(&done);
-	return sane;
+	channel_signal(channel, &done);
+	if (!sane)
+		pvgpu_link_fail(channel->pvgpu);
+	if (before && waitqueue_active(&channel->wait))
+		wake_up_all(&channel->wait);
 }
 
 void pvgpu_channel_interrupt(struct pvgpu_card *pvgpu, u32 vector)
 {
-	struct pvgpu_channel *channel = &pvgpu->channel;
 	const struct pvgpu_device *device = &pvgpu->link.client.device;
+	u32 id;
 
-	if (!channel->id || pvgpu_device_vector(device, channel->id) != vector)
-		return;
-	if (!channel_process(channel))
-		pvgpu_link_fail(pvgpu);
-	wake_up_all(&channel->wait);
+	for (id = 1; id <= device->channels; id++) {
+		struct pvgpu_channel *channel = pvgpu->channels[id];
+		unsigned long flags;
+
+		if (!channel || pvgpu_device_vector(device, id) != vector)
+			continue;
+		channel_process(channel);
+		/* It may be about room in the ring. */
+		spin_lock_irqsave(&channel->lock, flags);
+		channel->progress++;
+		spin_unlock_irqrestore(&channel->lock, flags);
+		wake_up_all(&channel->wait);
+	}
 }
 
-/* One attempt; -EAGAIN: no room, and an interrupt is asked for. submit_lock is
- * held.
+void pvgpu_channel_collect_all(struct pvgpu_card *pvgpu)
+{
+	u32 id;
+
+	for (id = 1; id <= PVGPU_MAX_CHANNELS; id++) {
+		if (!pvgpu->channels[id])
+			continue;
+		channel_process(pvgpu->channels[id]);
+		flush_work(&pvgpu->channels[id]->work);
+	}
+}
+
+/* Lets go of what batches held that are done. */
+static void channel_work(struct work_struct *work)
+{
+	struct pvgpu_channel *channel = container_of(work, struct pvgpu_channel, work);
+	struct pvgpu_fence_obj *fence, *next;
+	LIST_HEAD(reap);
+	u32 i;
+
+	channel_process(channel);
+	spin_lock_irq(&channel->lock);
+	list_splice_init(&channel->reap, &reap);
+	spin_unlock_irq(&channel->lock);
+	list_for_each_entry_safe(fence, next, &reap, entry) {
+		list_del_init(&fence->entry);
+		for (i = 0; i < fence->count; i++)
+			drm_gem_object_put(fence->objs[i]);
+		kvfree(fence->objs);
+		fence->objs = NULL;
+		fence->count = 0;
+		if (fence->context)
+			pvgpu_context_put(fence->context);
+		fence->context = NULL;
+		dma_fence_put(&fence->base);
+		cond_resched();
+	}
+}
+
+bool pvgpu_channel_want(struct pvgpu_fence_obj *fence)
+{
+	struct pvgpu_channel *channel = fence->channel;
+	bool waits = true;
+
+	/* The fence's lock is held, and interrupts are off. */
+	spin_lock(&channel->lock);
+	if (channel->open && !list_empty(&channel->fences)) {
+		fence->wanted = true;
+		channel_arm(channel);
+		if (pvgpu_client_fence(&channel->pvgpu->link.client, channel->id, NULL) >=
+		    fence->value) {
+			waits = !channel_errors(channel);
+			if (waits)
+				queue_work(channel->pvgpu->link.wq, &channel->work);
+		}
+	}
+	spin_unlock(&channel->lock);
+	return waits;
+}
+
+bool pvgpu_channel_passed(struct pvgpu_fence_obj *fence)
+{
+	struct pvgpu_channel *channel = fence->channel;
+	unsigned long flags;
+	bool passed;
+
+	if (!READ_ONCE(channel->open) ||
+	    pvgpu_client_fence(&channel->pvgpu->link.client, channel->id, NULL) < fence->value)
+		return false;
+	/* If it failed, it must be told so before it signals. */
+	spin_lock_irqsave(&channel->lock, flags);
+	passed = channel->open && channel_errors(channel);
+	spin_unlock_irqrestore(&channel->lock, flags);
+	return passed;
+}
+
+/* ------------------------------------------------------------ submission */
+
+/* Whether the context may send `size` bytes more; the lock is held. */
+static bool share_left(const struct pvgpu_channel *channel, const struct pvgpu_context *context,
+		       u32 size)
+{
+	if (!context || !context->batches)
+		return true;
+	return context->batches < SHARE_BATCHES &&
+	       context->bytes + (u64)size <= channel->arena.size / SHARE_ARENA;
+}
+
+/* Where the next `size` bytes of commands would lie, and the position behind
+ * them; false: there is no room. Pieces do not wrap. submit_lock and the lock
+ * are held.
  */
-static int channel_try_send(struct pvgpu_channel *channel, struct pvgpu_submit *submit,
-			    u32 length, struct pvgpu_fence_obj *fence)
+static bool arena_place(const struct pvgpu_arena *arena, u32 size, u64 *ret_at, u64 *ret_end)
+{
+	u64 at = arena->head;
+
+	if ((at & (arena->size - 1)) + size > arena->size)
+		at = ALIGN(at, arena->size);
+	*ret_at = at & (arena->size - 1);
+	*ret_end = ALIGN(at + size, 64);
+	return *ret_end - arena->tail <= arena->size;
+}
+
+/* Whether there is room now, and what became of the channel; the lock is held.
+ * 0, -EAGAIN or -EIO.
+ */
+static int channel_state(struct pvgpu_channel *channel, const struct pvgpu_context *context,
+			 u32 size)
+{
+	if (!channel->open)
+		return -EIO;
+	if (context && (READ_ONCE(context->lost) ||
+			context->generation != channel->pvgpu->link.client.generation))
+		return -EIO;
+	return share_left(channel, context, size) ? 0 : -EAGAIN;
+}
+
+static void arena_write(struct pvgpu_channel *channel, u64 at, const void *from, u32 size)
+{
+	struct iosys_map map = IOSYS_MAP_INIT_VADDR((void *)from);
+
+	pvgpu_vram_write(channel->pvgpu, &channel->arena.bo->vram, at, &map, 0, size);
+}
+
+/* One attempt; -EAGAIN: no room. submit_lock is held. */
+static int channel_try_send(struct pvgpu_channel *channel, struct pvgpu_batch *batch,
+			    struct pvgpu_fence_obj *fence)
 {
 	struct pvgpu_client *client = &channel->pvgpu->link.client;
-	unsigned long flags;
+	struct pvgpu_virgl_submit *submit = (void *)batch->message;
+	u64 at = 0, end = 0;
 	int ret;
 
-	spin_lock_irqsave(&channel->lock, flags);
-	if (!channel->open) {
-		ret = -EIO;
-		goto out;
+	spin_lock_irq(&channel->lock);
+	ret = channel_state(channel, batch->context, batch->size);
+	if (!ret && batch->size && !arena_place(&channel->arena, batch->size, &at, &end))
+		ret = -EAGAIN;
+	spin_unlock_irq(&channel->lock);
+	if (ret)
+		return ret;
+	if (batch->size) {
+		arena_write(channel, at, batch->commands, batch->size);
+		submit->resource = pvgpu_cpu_to_le32(channel->arena.bo->resource);
+		submit->offset = pvgpu_cpu_to_le64(at);
 	}
+
+	spin_lock_irq(&channel->lock);
+	ret = channel_state(channel, batch->context, batch->size);
+	if (ret)
+		goto out;
+	/* Each attempt has a number in the timeline: it is what it is sent with. */
+	pvgpu_fence_init(fence, batch->timeline);
 	fence->value = channel->next;
-	submit->fence = pvgpu_cpu_to_le64(fence->value);
+	batch->message->fence = pvgpu_cpu_to_le64(fence->value);
 	do {
-		ret = pvgpu_client_send(client, channel->id, submit, length);
+		ret = pvgpu_client_send(client, channel->id, batch->message, batch->length);
 	} while (ret == PVGPU_CLIENT_FULL &&
 		 !pvgpu_producer_sleep(&client->queues[channel->id].submit,
-				       pvgpu_slots(length)));
+				       pvgpu_slots(batch->length)));
 	if (ret) {
 		ret = ret == PVGPU_CLIENT_FULL ? -EAGAIN : -EIO;
 		goto out;
 	}
+	pvgpu_fence_sent(fence, batch->timeline);
 	channel->next++;
 	channel->batches++;
+	if (batch->size) {
+		channel->arena.head = end;
+		fence->arena_end = end;
+		fence->size = batch->size;
+	}
+	if (batch->context) {
+		kref_get(&batch->context->refs);
+		fence->context = batch->context;
+		fence->context->batches++;
+		fence->context->bytes += fence->size;
+	}
+	fence->objs = batch->objs;
+	fence->count = batch->count;
+	fence->event = batch->event;
+	fence->wanted = fence->event;
 	dma_fence_get(&fence->base);
 	list_add_tail(&fence->entry, &channel->fences);
 	pvgpu_client_flush(client, channel->id);
 out:
-	spin_unlock_irqrestore(&channel->lock, flags);
+	spin_unlock_irq(&channel->lock);
 	return ret;
 }
 
-struct dma_fence *pvgpu_channel_submit(struct pvgpu_card *pvgpu, struct pvgpu_submit *submit,
-				       u32 length)
+/* Sleeps until there may be room again: what was the progress when there was
+ * none. 0 or -ERESTARTSYS.
+ */
+static int channel_sleep(struct pvgpu_channel *channel, u32 progress)
 {
-	struct pvgpu_channel *channel = &pvgpu->channel;
-	unsigned long end = jiffies + PVGPU_CALL_TIMEOUT;
+	struct pvgpu_card *pvgpu = channel->pvgpu;
+	long left;
+
+	spin_lock_irq(&channel->lock);
+	channel->hungry++;
+	spin_unlock_irq(&channel->lock);
+	channel_process(channel);
+	left = wait_event_interruptible_timeout(channel->wait,
+						READ_ONCE(channel->progress) != progress,
+						LOOK_PERIOD);
+	spin_lock_irq(&channel->lock);
+	channel->hungry--;
+	spin_unlock_irq(&channel->lock);
+	/* A host that is gone may have told nobody. */
+	if (!left && pvgpu_link_up(pvgpu) && !pvgpu_client_attached(&pvgpu->link.client))
+		pvgpu_link_fail(pvgpu);
+	return left < 0 ? left : 0;
+}
+
+int pvgpu_channel_admit(struct pvgpu_channel *channel, struct pvgpu_context *context, u32 size)
+{
+	u32 progress;
+	int ret;
+
+	for (;;) {
+		spin_lock_irq(&channel->lock);
+		progress = channel->progress;
+		ret = channel_state(channel, context, size);
+		spin_unlock_irq(&channel->lock);
+		if (ret != -EAGAIN)
+			return ret;
+		ret = channel_sleep(channel, progress);
+		if (ret)
+			return ret;
+	}
+}
+
+struct dma_fence *pvgpu_channel_submit(struct pvgpu_channel *channel, struct pvgpu_batch *batch)
+{
+	struct pvgpu_card *pvgpu = channel->pvgpu;
 	struct pvgpu_fence_obj *fence;
-	DEFINE_WAIT(wait);
+	u32 progress;
 	int ret, idx;
 
-	if (!channel->id)
-		return ERR_PTR(-EOPNOTSUPP);
 	if (!drm_dev_enter(&pvgpu->drm, &idx))
 		return ERR_PTR(-ENODEV);
 	fence = kzalloc(sizeof(*fence), GFP_KERNEL);
@@ -214,38 +598,71 @@ struct dma_fence *pvgpu_channel_submit(struct pvgpu_card *pvgpu, struct pvgpu_su
 		drm_dev_exit(idx);
 		return ERR_PTR(-ENOMEM);
 	}
-
-	mutex_lock(&channel->submit_lock);
-	pvgpu_fence_init(channel, fence);
+	fence->channel = channel;
 	for (;;) {
-		prepare_to_wait(&channel->wait, &wait, TASK_INTERRUPTIBLE);
-		ret = channel_try_send(channel, submit, length, fence);
-		if (ret != -EAGAIN)
-			break;
-		if (signal_pending(current)) {
+		progress = READ_ONCE(channel->progress);
+		ret = mutex_lock_interruptible(&channel->submit_lock);
+		if (ret) {
 			ret = -ERESTARTSYS;
 			break;
 		}
-		if (time_after(jiffies, end)) {
-			ret = -EIO;
-			pvgpu_link_fail(pvgpu);
+		ret = channel_try_send(channel, batch, fence);
+		mutex_unlock(&channel->submit_lock);
+		if (ret != -EAGAIN)
 			break;
-		}
-		schedule_timeout(HZ / 10);
+		ret = channel_sleep(channel, progress);
+		if (ret)
+			break;
 	}
-	finish_wait(&channel->wait, &wait);
-	mutex_unlock(&channel->submit_lock);
 
 	/* It may be done already, or nobody may have asked for an interrupt. */
-	if (!ret && !channel_process(channel))
-		pvgpu_link_fail(pvgpu);
+	if (!ret)
+		channel_process(channel);
 	drm_dev_exit(idx);
-	if (ret) {
-		/* It never was anybody's. */
-		dma_fence_set_error(&fence->base, ret);
-		dma_fence_signal(&fence->base);
-		dma_fence_put(&fence->base);
-		return ERR_PTR(ret);
+	if (!ret)
+		return &fence->base;
+	/* It never was anybody's. */
+	kfree(fence);
+	return ERR_PTR(ret);
+}
+
+/* --------------------------------------------------------------- waiting */
+
+int pvgpu_channel_wait_for(struct pvgpu_channel *channel, struct dma_fence *fence)
+{
+	struct dma_fence_unwrap cursor;
+	struct dma_fence *one;
+	int ret = 0;
+
+	dma_fence_unwrap_for_each(one, &cursor, fence) {
+		struct pvgpu_fence_obj *own = pvgpu_fence_of(one);
+
+		/* A channel's batches are done in order. */
+		if (own && own->channel == channel)
+			continue;
+		ret = dma_fence_wait(one, true);
+		if (ret)
+			break;
 	}
-	return &fence->base;
+	/* Breaking out leaves the cursor's reference to the chain. */
+	if (ret)
+		dma_fence_put(cursor.chain);
+	return ret;
+}
+
+int pvgpu_channel_wait_resv(struct pvgpu_channel *channel, struct dma_resv *resv,
+			    enum dma_resv_usage usage)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	int ret = 0;
+
+	dma_resv_iter_begin(&cursor, resv, usage);
+	dma_resv_for_each_fence_unlocked(&cursor, fence) {
+		ret = pvgpu_channel_wait_for(channel, fence);
+		if (ret)
+			break;
+	}
+	dma_resv_iter_end(&cursor);
+	return ret;
 }

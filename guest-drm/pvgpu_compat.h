@@ -12,6 +12,8 @@
 #include <linux/debugfs.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
+#include <linux/dma-fence-chain.h>
+#include <linux/dma-fence-unwrap.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
@@ -21,6 +23,7 @@
 #include <linux/io.h>
 #include <linux/iosys-map.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -32,10 +35,12 @@
 #include <linux/sort.h>
 #include <linux/spinlock.h>
 #include <linux/sync_file.h>
+#include <linux/uaccess.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
@@ -63,8 +68,68 @@
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
 #include <drm/drm_probe_helper.h>
+#include <drm/drm_syncobj.h>
 #include <drm/drm_vblank.h>
 #include <drm/drm_vma_manager.h>
+
+/* What programs built with newer headers pass is longer than an old kernel's
+ * struct: then ours has the name. The ioctl's number holds the size.
+ */
+#ifndef PVGPU_HAVE_EXECBUF_SYNCOBJ
+#define drm_virtgpu_execbuffer pvgpu_old_execbuffer
+#endif
+#ifndef PVGPU_HAVE_BLOB_HINTS
+#define drm_virtgpu_resource_create_blob pvgpu_old_resource_create_blob
+#endif
+#include <drm/virtgpu_drm.h>
+#ifndef PVGPU_HAVE_EXECBUF_SYNCOBJ
+#undef drm_virtgpu_execbuffer
+#define VIRTGPU_EXECBUF_SYNCOBJ_RESET	0x01
+#define VIRTGPU_EXECBUF_SYNCOBJ_FLAGS	VIRTGPU_EXECBUF_SYNCOBJ_RESET
+struct drm_virtgpu_execbuffer_syncobj {
+	__u32 handle;
+	__u32 flags;
+	__u64 point;
+};
+
+struct drm_virtgpu_execbuffer {
+	__u32 flags;
+	__u32 size;
+	__u64 command;
+	__u64 bo_handles;
+	__u32 num_bo_handles;
+	__s32 fence_fd;
+	__u32 ring_idx;
+	__u32 syncobj_stride;
+	__u32 num_in_syncobjs;
+	__u32 num_out_syncobjs;
+	__u64 in_syncobjs;
+	__u64 out_syncobjs;
+};
+#endif
+#ifndef PVGPU_HAVE_BLOB_HINTS
+#undef drm_virtgpu_resource_create_blob
+struct drm_virtgpu_resource_create_blob {
+	__u32 blob_mem;
+	__u32 blob_flags;
+	__u32 bo_handle;
+	__u32 res_handle;
+	__u64 size;
+	__u32 pad;
+	__u32 cmd_size;
+	__u64 cmd;
+	__u64 blob_id;
+	__u32 blob_hints;
+	__u32 pad2;
+};
+#endif
+#ifndef VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME
+#define VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME	8
+#define VIRTGPU_CONTEXT_PARAM_DEBUG_NAME	0x0004
+#endif
+#ifndef VIRTGPU_PARAM_BLOB_ALIGNMENT
+#define VIRTGPU_PARAM_BLOB_ALIGNMENT		9
+#endif
 
 #ifdef PVGPU_HAVE_CLIENTS_SETUP
 #include <drm/clients/drm_client_setup.h>
@@ -182,6 +247,44 @@ static inline void pvgpu_fbdev_setup(struct drm_device *drm)
 	drm_fbdev_ttm_setup(drm, 32);
 #else
 	drm_fbdev_generic_setup(drm, 32);
+#endif
+}
+
+/* The core prints what all drivers have in common, or the driver does. */
+void pvgpu_fdinfo(struct drm_printer *p, struct drm_file *file);
+#ifdef PVGPU_HAVE_SHOW_FDINFO
+#define PVGPU_FOPS_FDINFO .show_fdinfo = drm_show_fdinfo,
+#define PVGPU_DRIVER_FDINFO .show_fdinfo = pvgpu_fdinfo,
+static inline void pvgpu_fdinfo_head(struct drm_printer *p, struct drm_file *file, u64 client)
+{
+}
+#else
+#define PVGPU_FOPS_FDINFO .show_fdinfo = pvgpu_show_fdinfo,
+#define PVGPU_DRIVER_FDINFO
+static inline void pvgpu_fdinfo_head(struct drm_printer *p, struct drm_file *file, u64 client)
+{
+	struct drm_device *drm = file->minor->dev;
+
+	drm_printf(p, "drm-driver:\t%s\n", drm->driver->name);
+	drm_printf(p, "drm-client-id:\t%llu\n", client);
+	if (dev_is_pci(drm->dev))
+		drm_printf(p, "drm-pdev:\t%s\n", dev_name(drm->dev));
+}
+
+static inline void pvgpu_show_fdinfo(struct seq_file *m, struct file *f)
+{
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	pvgpu_fdinfo(&p, f->private_data);
+}
+#endif
+
+static inline const struct dma_fence_ops *pvgpu_dma_fence_ops(struct dma_fence *fence)
+{
+#ifdef PVGPU_HAVE_FENCE_OPS_RCU
+	return rcu_access_pointer(fence->ops);
+#else
+	return fence->ops;
 #endif
 }
 

@@ -31,6 +31,9 @@ static int limits_show(struct seq_file *m, void *unused)
 	seq_printf(m, "max_resources %u\n", device->max_resources);
 	seq_printf(m, "max_extents %u\n", device->max_extents);
 	seq_printf(m, "message_max %u\n", device->message_max);
+	seq_printf(m, "capsets 0x%x\n", device->capsets);
+	seq_printf(m, "max_contexts %u\n", device->max_contexts);
+	seq_printf(m, "max_commands %u\n", device->max_commands);
 	return 0;
 }
 
@@ -38,6 +41,8 @@ static int link_show(struct seq_file *m, void *unused)
 {
 	struct pvgpu_card *pvgpu = card_of(m);
 	const struct pvgpu_link *link = &pvgpu->link;
+	unsigned long batches = 0, failed = 0;
+	u32 id;
 
 	seq_printf(m, "attached %d\n", pvgpu_link_up(pvgpu));
 	seq_printf(m, "generation %u\n", pvgpu_link_generation(pvgpu));
@@ -51,8 +56,46 @@ static int link_show(struct seq_file *m, void *unused)
 	seq_printf(m, "resets %lu\n", link->resets);
 	seq_printf(m, "commits %lu\n", pvgpu->kms.commits);
 	seq_printf(m, "commits_refused %lu\n", pvgpu->kms.refused);
-	seq_printf(m, "batches %lu\n", pvgpu->channel.batches);
-	seq_printf(m, "batches_failed %lu\n", pvgpu->channel.failed);
+	for (id = 1; id <= PVGPU_MAX_CHANNELS; id++) {
+		if (!pvgpu->channels[id])
+			continue;
+		batches += pvgpu->channels[id]->batches;
+		failed += pvgpu->channels[id]->failed;
+	}
+	seq_printf(m, "batches %lu\n", batches);
+	seq_printf(m, "batches_failed %lu\n", failed);
+	return 0;
+}
+
+/* Channels, one a line, and who has how much of the device budget. */
+static int render_show(struct seq_file *m, void *unused)
+{
+	struct pvgpu_card *pvgpu = card_of(m);
+	struct pvgpu_virgl *virgl = &pvgpu->virgl;
+	u32 id;
+
+	seq_printf(m, "offered %d\n", pvgpu_has_virgl(pvgpu));
+	mutex_lock(&virgl->lock);
+	seq_printf(m, "charged %llu\npeak %llu\n", virgl->charged, virgl->peak);
+	mutex_unlock(&virgl->lock);
+	seq_printf(m, "contexts_lost %lu\n", virgl->lost);
+	seq_printf(m, "objects_waiting %d\n", atomic_read(&virgl->graves));
+	for (id = 1; id <= PVGPU_MAX_CHANNELS; id++) {
+		struct pvgpu_channel *channel = pvgpu->channels[id];
+		struct pvgpu_fence_obj *fence;
+		u32 under_way = 0;
+
+		if (!channel)
+			continue;
+		spin_lock_irq(&channel->lock);
+		list_for_each_entry(fence, &channel->fences, entry)
+			under_way++;
+		spin_unlock_irq(&channel->lock);
+		seq_printf(m, "channel %u class %u open %d contexts %u ", id, channel->class,
+			   channel->open, channel->contexts);
+		seq_printf(m, "batches %lu failed %lu under_way %u\n", channel->batches,
+			   channel->failed, under_way);
+	}
 	return 0;
 }
 
@@ -94,6 +137,7 @@ static const struct drm_info_list debugfs_files[] = {
 	{ "limits", limits_show, 0, NULL },
 	{ "link", link_show, 0, NULL },
 	{ "vram", vram_show, 0, NULL },
+	{ "render", render_show, 0, NULL },
 	{ "ping", ping_show, 0, NULL },
 };
 

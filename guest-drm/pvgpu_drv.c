@@ -11,11 +11,15 @@
  * for the timer. pvgpu_kms.c is about all heads: limits, order, and the one
  * message that an atomic commit is. pvgpu_link.c keeps the host attached, over
  * pvgpu_pci.c, the only file that knows the transport. pvgpu_vram.c, _gem.c
- * and _prime.c are memory; pvgpu_channel.c, _fence.c and _ioctl.c let the host
- * copy. pvgpu_compat.h has all there is about kernel versions.
+ * and _prime.c are memory; pvgpu_channel.c and _fence.c are what the host does
+ * on its own time, which is to copy (pvgpu_ioctl.c) and to render: in contexts
+ * (pvgpu_context.c), on surfaces (pvgpu_surface.c), by command buffers
+ * (pvgpu_execbuf.c), all of it by the virtgpu uAPI (pvgpu_virtgpu.c, _capset.c),
+ * so that a stock Mesa knows us. pvgpu_fdinfo.c and _debugfs.c tell about it.
+ * pvgpu_compat.h has all there is about kernel versions.
  *
- * There is no render node while there is no 3D: Mesa and others take each one
- * for a GPU that draws, look for its driver by name, and would find none.
+ * There is a render node only where the host renders: Mesa and others take each
+ * one for a GPU that draws, and would find none.
  */
 #include "pvgpu_drv.h"
 
@@ -25,9 +29,27 @@ static char *drm_name;
 module_param(drm_name, charp, 0444);
 MODULE_PARM_DESC(drm_name, "Name of the DRM driver (default: pvgpu)");
 
-DEFINE_DRM_GEM_FOPS(pvgpu_fops);
+static const struct file_operations pvgpu_fops = {
+	.owner = THIS_MODULE,
+	DRM_GEM_FOPS,
+	PVGPU_FOPS_FDINFO
+};
+
+#define PVGPU_VIRTGPU_IOCTL(name, function) \
+	DRM_IOCTL_DEF_DRV(VIRTGPU_##name, function, DRM_RENDER_ALLOW)
 
 static const struct drm_ioctl_desc pvgpu_ioctls[] = {
+	PVGPU_VIRTGPU_IOCTL(MAP, pvgpu_ioctl_map),
+	PVGPU_VIRTGPU_IOCTL(EXECBUFFER, pvgpu_ioctl_execbuffer),
+	PVGPU_VIRTGPU_IOCTL(GETPARAM, pvgpu_ioctl_getparam),
+	PVGPU_VIRTGPU_IOCTL(RESOURCE_CREATE, pvgpu_ioctl_resource_create),
+	PVGPU_VIRTGPU_IOCTL(RESOURCE_INFO, pvgpu_ioctl_resource_info),
+	PVGPU_VIRTGPU_IOCTL(TRANSFER_FROM_HOST, pvgpu_ioctl_transfer_from_host),
+	PVGPU_VIRTGPU_IOCTL(TRANSFER_TO_HOST, pvgpu_ioctl_transfer_to_host),
+	PVGPU_VIRTGPU_IOCTL(WAIT, pvgpu_ioctl_wait),
+	PVGPU_VIRTGPU_IOCTL(GET_CAPS, pvgpu_ioctl_get_caps),
+	PVGPU_VIRTGPU_IOCTL(RESOURCE_CREATE_BLOB, pvgpu_ioctl_create_blob),
+	PVGPU_VIRTGPU_IOCTL(CONTEXT_INIT, pvgpu_ioctl_context_init),
 	DRM_IOCTL_DEF_DRV(PVGPU_FILL, pvgpu_ioctl_fill, DRM_AUTH | DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(PVGPU_COPY, pvgpu_ioctl_copy, DRM_AUTH | DRM_RENDER_ALLOW),
 };
@@ -45,24 +67,31 @@ static struct drm_driver pvgpu_driver = {
 	.fops = &pvgpu_fops,
 	.ioctls = pvgpu_ioctls,
 	.num_ioctls = ARRAY_SIZE(pvgpu_ioctls),
+	.open = pvgpu_file_open,
+	.postclose = pvgpu_file_close,
 	.dumb_create = pvgpu_gem_dumb_create,
 	.gem_prime_import = pvgpu_prime_import,
 	.debugfs_init = pvgpu_debugfs_init,
 	PVGPU_DRIVER_PRIME
 	PVGPU_DRIVER_FBDEV
+	PVGPU_DRIVER_FDINFO
 };
+
+/* The same with a render node; filled in when we are loaded. */
+static struct drm_driver pvgpu_render_driver;
 
 static void names_fini(struct drm_device *drm, void *names)
 {
 	ida_destroy(names);
 }
 
-struct pvgpu_card *pvgpu_create(struct device *parent)
+struct pvgpu_card *pvgpu_create(struct device *parent, bool render)
 {
+	struct drm_driver *driver = render ? &pvgpu_render_driver : &pvgpu_driver;
 	struct pvgpu_card *pvgpu;
 	int ret;
 
-	pvgpu = devm_drm_dev_alloc(parent, &pvgpu_driver, struct pvgpu_card, drm);
+	pvgpu = devm_drm_dev_alloc(parent, driver, struct pvgpu_card, drm);
 	if (IS_ERR(pvgpu))
 		return pvgpu;
 	ida_init(&pvgpu->names);
@@ -76,6 +105,8 @@ int pvgpu_start(struct pvgpu_card *pvgpu)
 	int ret;
 
 	ret = pvgpu_vram_init(pvgpu);
+	if (!ret)
+		ret = pvgpu_virgl_init(pvgpu);
 	if (!ret)
 		ret = pvgpu_channel_init(pvgpu);
 	if (!ret)
@@ -113,6 +144,8 @@ static int __init pvgpu_init(void)
 {
 	if (drm_name && *drm_name)
 		pvgpu_driver.name = drm_name;
+	pvgpu_render_driver = pvgpu_driver;
+	pvgpu_render_driver.driver_features |= DRIVER_RENDER;
 	return pvgpu_pci_register();
 }
 module_init(pvgpu_init);

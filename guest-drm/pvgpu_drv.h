@@ -4,9 +4,10 @@
  * subsystem's state is a struct inside struct pvgpu_card.
  *
  * Order of locks, outermost first:
- *   modeset locks > reservation locks > kms.lock > pvgpu_bo.lock >
- *   channel.submit_lock > vram.lock > link.lock, channel.lock (both irq-safe,
- *   never nested)
+ *   modeset locks > pvgpu_file.lock > context.attach_lock >
+ *   reservation locks > kms.lock >
+ *   channel.submit_lock > pvgpu_bo.lock > virgl.lock > vram.lock >
+ *   dma_fence.lock > link.lock, channel.lock (both irq-safe, never nested)
  */
 #ifndef PVGPU_DRV_H
 #define PVGPU_DRV_H
@@ -14,6 +15,7 @@
 #include "pvgpu_compat.h"
 
 #include <client/client.h>
+#include <pvgpu/footprint.h>
 
 #define PVGPU_NAME		"pvgpu"
 #define PVGPU_DESC		"pvgpu paravirtual GPU"
@@ -77,6 +79,12 @@ struct pvgpu_request {
 	int error;
 	/** @orphan: nobody waits: freed when it ends, bad ends reset */
 	bool orphan;
+	/** @end: nobody waits: called when it ends, with link.lock held and
+	 * @status or @error set; the request is the callee's
+	 */
+	void (*end)(struct pvgpu_request *req);
+	/** @timeout: how long it is waited for, jiffies */
+	unsigned long timeout;
 };
 
 /** struct pvgpu_link - attachment, control queue and event queue */
@@ -127,7 +135,8 @@ u32 pvgpu_link_generation(struct pvgpu_card *pvgpu);
 irqreturn_t pvgpu_link_interrupt(struct pvgpu_card *pvgpu, u32 vector);
 
 /* Puts a message and publishes it; waits for room. 0 or -errno. With
- * req->orphan the request must be kmalloc'ed and is the link's on success.
+ * req->orphan the request must be kmalloc'ed and is the link's on success; with
+ * req->end it is the link's on success until that is called.
  */
 int pvgpu_link_submit(struct pvgpu_card *pvgpu, struct pvgpu_request *req,
 		      void *message, u32 length);
@@ -151,15 +160,15 @@ struct pvgpu_vram {
 	unsigned long objects;
 };
 
-/** struct pvgpu_block - one extent of an allocation */
-struct pvgpu_block {
+/** struct pvgpu_piece - one extent of an allocation */
+struct pvgpu_piece {
 	struct drm_mm_node node;	/* in bytes from the start of VRAM */
 	u64 start;			/* of it in the allocation, bytes */
 };
 
 /** struct pvgpu_extents - an allocation; immutable while it lives */
 struct pvgpu_extents {
-	struct pvgpu_block **blocks;
+	struct pvgpu_piece **blocks;
 	u32 count;
 	u64 size;
 };
@@ -183,6 +192,19 @@ void pvgpu_vram_write(struct pvgpu_card *pvgpu, const struct pvgpu_extents *ext,
 /** struct pvgpu_bo - a buffer object: VRAM, and its resource on the host */
 struct pvgpu_bo {
 	struct drm_gem_object base;
+	/** @surface: it lives with the renderer; @vram is empty until somebody
+	 * maps it. Fixed, as are @shape, @bind and @blob.
+	 */
+	bool surface;
+	/** @blob: made by RESOURCE_CREATE_BLOB */
+	bool blob;
+	struct pvgpu_surface shape;
+	u32 bind;
+	/** @charge: bytes of the device budget, in @generation */
+	u64 charge;
+	/** @creator: name of the context that it was attached to when made */
+	u32 creator;
+	/** @vram: filled once, with @lock held, and then as it is */
 	struct pvgpu_extents vram;
 	/** @lock: protects all below */
 	struct mutex lock;
@@ -205,6 +227,17 @@ struct pvgpu_bo {
 
 struct pvgpu_bo *pvgpu_bo_create(struct pvgpu_card *pvgpu, u64 size,
 				 struct dma_resv *resv, bool clear);
+/* The same without VRAM. */
+struct pvgpu_bo *pvgpu_bo_alloc(struct pvgpu_card *pvgpu, u64 size, struct dma_resv *resv);
+/* It has VRAM from here on, and so has its surface on the host. 0 or -errno. */
+int pvgpu_bo_back(struct pvgpu_bo *bo);
+/* A name for a resource, or -errno. */
+int pvgpu_bo_name(struct pvgpu_card *pvgpu);
+/* Waits for memory, names and charges of objects that are on their way out;
+ * true if there were any, so that it is worth trying again.
+ */
+bool pvgpu_bo_reclaim(struct pvgpu_card *pvgpu);
+void pvgpu_bo_graves_init(struct pvgpu_card *pvgpu);
 int pvgpu_gem_dumb_create(struct drm_file *file, struct drm_device *drm,
 			  struct drm_mode_create_dumb *args);
 /* The host knows this object in this generation, under *ret_name. -EIO: the
@@ -336,32 +369,93 @@ bool pvgpu_vblank_timestamp(struct drm_crtc *crtc, int *max_error, ktime_t *time
 
 /* ----------------------------------------------- pvgpu_channel.c, _fence.c */
 
-/** struct pvgpu_channel - the kernel's copy channel */
+/** struct pvgpu_timeline - fences that signal in the order of their making */
+struct pvgpu_timeline {
+	u64 context;
+	u64 seqno;			/* channel.submit_lock */
+};
+
+/** struct pvgpu_arena - where the commands of a channel's batches lie: a ring,
+ * as batches end in the order in which they are sent
+ */
+struct pvgpu_arena {
+	struct pvgpu_bo *bo;		/* NULL: none yet; submit_lock */
+	u64 size;			/* a power of two */
+	u64 head;			/* position behind the last piece; submit_lock */
+	u64 tail;			/* position of the first that is in use; lock */
+};
+
+/** struct pvgpu_channel - a channel of the host's and what is under way in it */
 struct pvgpu_channel {
 	struct pvgpu_card *pvgpu;
-	u32 id;				/* 0: the host offers none */
+	u32 id;
+	u32 class;			/* PVGPU_CHANNEL_* */
 	/** @submit_lock: order of submissions; protects @next, @open */
 	struct mutex submit_lock;
 	/** @next: fence value of the next batch in this generation */
 	u64 next;
-	/** @lock: protects both sides of the queue and @fences; irq-safe */
+	/** @lock: protects both sides of the queue and all that follows;
+	 * irq-safe
+	 */
 	spinlock_t lock;
 	bool open;
 	/** @fences: not yet signalled, in order */
 	struct list_head fences;
-	u64 context;
-	u64 seqno;
+	/** @reap: signalled ones that still hold something; @work lets it go */
+	struct list_head reap;
+	struct work_struct work;
+	/** @progress: counts whatever may be a reason to try again */
+	u32 progress;
+	/** @hungry: how many wait for room */
+	u32 hungry;
+	/** @contexts: bound to this channel; virgl.lock */
+	u32 contexts;
+	struct pvgpu_arena arena;
+	/** @timeline: of batches of the kernel's own */
+	struct pvgpu_timeline timeline;
 	wait_queue_head_t wait;
 	u64 scratch[PVGPU_MESSAGE_MAX / sizeof(u64)];
 	unsigned long batches, failed;
 };
 
-/** struct pvgpu_fence_obj - a batch's dma_fence */
+/** struct pvgpu_event - what a file reads when a fence has signalled */
+struct pvgpu_event {
+	struct drm_pending_event base;
+	struct drm_event event;
+};
+
+/** struct pvgpu_fence_obj - a batch's dma_fence, and what the batch holds */
 struct pvgpu_fence_obj {
 	struct dma_fence base;
 	spinlock_t lock;		/* of base */
-	struct list_head entry;		/* in channel.fences; a reference */
+	struct pvgpu_channel *channel;
+	/** @entry: in channel.fences, then in channel.reap; a reference */
+	struct list_head entry;
 	u64 value;			/* of the channel's counter */
+	/** @wanted: somebody waits for it; channel.lock, as all below */
+	bool wanted;
+	u64 arena_end;			/* the arena is free up to here after it */
+	u32 size;			/* bytes of commands */
+	struct pvgpu_context *context;	/* a reference, or NULL */
+	struct drm_gem_object **objs;	/* references; the array is ours too */
+	u32 count;
+	struct pvgpu_event *event;
+};
+
+/** struct pvgpu_batch - a batch to be sent */
+struct pvgpu_batch {
+	struct pvgpu_submit *message;	/* the fence value is filled in */
+	u32 length;
+	struct pvgpu_timeline *timeline;
+	/** @context: whose it is, or NULL; a client's share is counted by it */
+	struct pvgpu_context *context;
+	/** @commands: of a VIRGL_SUBMIT; @size bytes, 0 for all others */
+	const void *commands;
+	u32 size;
+	/** @objs, @event: taken over where it is sent */
+	struct drm_gem_object **objs;
+	u32 count;
+	struct pvgpu_event *event;
 };
 
 int pvgpu_channel_init(struct pvgpu_card *pvgpu);
@@ -369,23 +463,155 @@ int pvgpu_channel_open(struct pvgpu_card *pvgpu);
 /* The generation is over: all its fences signal -EIO. Any context. */
 void pvgpu_channel_fail(struct pvgpu_card *pvgpu);
 void pvgpu_channel_interrupt(struct pvgpu_card *pvgpu, u32 vector);
-/* Submits a batch of class COPY, whose fence value is filled in. Returns a
- * reference to its fence, or an error.
+/* Collects what is done, in all channels. */
+void pvgpu_channel_collect_all(struct pvgpu_card *pvgpu);
+/* There is an arena and the host knows it; 0 or -errno. */
+int pvgpu_channel_prepare(struct pvgpu_channel *channel);
+/* Waits, interruptibly, until the context may send this much. */
+int pvgpu_channel_admit(struct pvgpu_channel *channel, struct pvgpu_context *context, u32 size);
+/* Sends a batch; waits for room, interruptibly. Returns a reference to its
+ * fence, or an error.
  */
-struct dma_fence *pvgpu_channel_submit(struct pvgpu_card *pvgpu,
-				       struct pvgpu_submit *submit, u32 length);
-void pvgpu_fence_init(struct pvgpu_channel *channel, struct pvgpu_fence_obj *fence);
+struct dma_fence *pvgpu_channel_submit(struct pvgpu_channel *channel,
+				       struct pvgpu_batch *batch);
+/* For the fence's own functions: somebody waits; the fence is passed. */
+bool pvgpu_channel_want(struct pvgpu_fence_obj *fence);
+bool pvgpu_channel_passed(struct pvgpu_fence_obj *fence);
+/* Waits, interruptibly, for what a batch in this channel must come after. */
+int pvgpu_channel_wait_for(struct pvgpu_channel *channel, struct dma_fence *fence);
+int pvgpu_channel_wait_resv(struct pvgpu_channel *channel, struct dma_resv *resv,
+			    enum dma_resv_usage usage);
 
-/* ------------------------------------------ pvgpu_ioctl.c, _debugfs.c */
+/* The next of the timeline, if it is sent; else it can be done once more. */
+void pvgpu_fence_init(struct pvgpu_fence_obj *fence, const struct pvgpu_timeline *timeline);
+void pvgpu_fence_sent(struct pvgpu_fence_obj *fence, struct pvgpu_timeline *timeline);
+/* NULL for a fence of somebody else. */
+struct pvgpu_fence_obj *pvgpu_fence_of(struct dma_fence *fence);
+void pvgpu_fence_fail(struct pvgpu_fence_obj *fence, int error);
+
+/* ------------------------------------------------------- pvgpu_context.c */
+
+/** struct pvgpu_virgl - rendering, over all files */
+struct pvgpu_virgl {
+	/** @offered: there are channels for it; fixed */
+	bool offered;
+	/** @lock: protects @charged, @peak, @generation, channel.contexts */
+	struct mutex lock;
+	/** @charged: bytes of the device budget in this @generation, as far as
+	 * we know: streams make objects too
+	 */
+	u64 charged, peak;
+	u32 generation;
+	/** @names: of contexts */
+	struct ida names;
+	/** @caps_lock: protects @caps */
+	struct mutex caps_lock;
+	struct list_head caps;
+	/** @graves: objects that the host has not let go of yet, how many, and
+	 * those that it has
+	 */
+	atomic_t graves;
+	struct llist_head buried;
+	struct work_struct bury_work;
+	wait_queue_head_t wait;
+	unsigned long lost;
+};
+
+/** struct pvgpu_context - an island of the renderer's state */
+struct pvgpu_context {
+	struct pvgpu_card *pvgpu;
+	struct pvgpu_channel *channel;
+	/** @refs: of the file, and of each batch under way */
+	struct kref refs;
+	u32 name, generation;
+	/** @lost: nothing more is sent, for ever */
+	bool lost;
+	/** @attach_lock: protects @attached: by the name of a resource 1, or 0
+	 * where it will be detached
+	 */
+	struct mutex attach_lock;
+	struct xarray attached;
+	/** @batches, @bytes: under way; channel.lock */
+	u32 batches, bytes;
+	char label[64];
+};
+
+#define PVGPU_MAX_RINGS 64u
+
+/** struct pvgpu_file - an open file */
+struct pvgpu_file {
+	struct pvgpu_card *pvgpu;
+	/** @lock: protects making @context and all that is said before */
+	struct mutex lock;
+	/** @context: NULL until it is needed, then fixed */
+	struct pvgpu_context *context;
+	bool initialized;		/* by CONTEXT_INIT */
+	u32 capset, num_rings;
+	u64 poll_rings;
+	char name[64];			/* "": the program's */
+	struct pvgpu_timeline main, *rings;
+	/** @busy: ns of the renderer, as it was told last */
+	u64 busy;
+	u64 client_id;			/* where the core has none */
+};
+
+bool pvgpu_virgl_offered(const struct pvgpu_device *device);
+int pvgpu_virgl_init(struct pvgpu_card *pvgpu);
+int pvgpu_file_open(struct drm_device *drm, struct drm_file *file);
+void pvgpu_file_close(struct drm_device *drm, struct drm_file *file);
+/* The file's context, made now if it has none. -EIO: it is lost. */
+struct pvgpu_context *pvgpu_file_context(struct drm_file *file);
+/* Makes it; pvgpu_file.lock is held, and there is none. */
+int pvgpu_file_context_make(struct drm_file *file);
+void pvgpu_context_put(struct pvgpu_context *context);
+/* A batch of it was refused; any context. */
+void pvgpu_context_failed(struct pvgpu_context *context, u32 opcode, u32 status, u32 detail);
+bool pvgpu_context_lost(struct pvgpu_context *context);
+/* Its batches may name the object from here on. */
+int pvgpu_context_attach(struct pvgpu_context *context, struct pvgpu_bo *bo);
+int pvgpu_context_query(struct pvgpu_context *context, struct pvgpu_context_query_done *done);
+int pvgpu_gem_open(struct drm_gem_object *obj, struct drm_file *file);
+void pvgpu_gem_close(struct drm_gem_object *obj, struct drm_file *file);
+/* The device budget; -ENOSPC where it is full. */
+int pvgpu_virgl_charge(struct pvgpu_card *pvgpu, u64 bytes, u32 *ret_generation);
+void pvgpu_virgl_uncharge(struct pvgpu_card *pvgpu, u64 bytes, u32 generation);
+
+/* ---------------------- pvgpu_surface.c, _virtgpu.c, _capset.c, _execbuf.c */
+
+/* A surface with the renderer, attached to this context. */
+struct pvgpu_bo *pvgpu_surface_create(struct pvgpu_context *context,
+				      const struct drm_virtgpu_resource_create *args);
+/* Sends a batch that uses these objects, after all that it must come after, and
+ * makes what comes next wait for it. The objects are the batch's, as in
+ * pvgpu_channel_submit().
+ */
+struct dma_fence *pvgpu_submit(struct pvgpu_context *context, struct pvgpu_batch *batch);
+int pvgpu_ioctl_map(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_execbuffer(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_getparam(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_resource_create(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_resource_info(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_transfer_from_host(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_transfer_to_host(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_wait(struct drm_device *drm, void *data, struct drm_file *file);
+void pvgpu_capset_fini(struct pvgpu_card *pvgpu);
+int pvgpu_ioctl_get_caps(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_create_blob(struct drm_device *drm, void *data, struct drm_file *file);
+int pvgpu_ioctl_context_init(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* ------------------------------- pvgpu_ioctl.c, _debugfs.c, _fdinfo.c */
 
 int pvgpu_ioctl_copy(struct drm_device *drm, void *data, struct drm_file *file);
 int pvgpu_ioctl_fill(struct drm_device *drm, void *data, struct drm_file *file);
 void pvgpu_debugfs_init(struct drm_minor *minor);
+void pvgpu_fdinfo(struct drm_printer *p, struct drm_file *file);
 
 /* ------------------------------------------------------------ pvgpu_drv.c */
 
-/* Allocates the card on a parent that a transport has found to be one. */
-struct pvgpu_card *pvgpu_create(struct device *parent);
+/* Allocates the card on a parent that a transport has found to be one; `render`
+ * gives it a render node.
+ */
+struct pvgpu_card *pvgpu_create(struct device *parent, bool render);
 /* Brings it up, once the transport maps the window and interrupts. */
 int pvgpu_start(struct pvgpu_card *pvgpu);
 /* Takes it away; files that are still open get -ENODEV from here on. */
@@ -400,10 +626,20 @@ struct pvgpu_card {
 	/** @names: resource names in use */
 	struct ida names;
 	struct pvgpu_kms kms;
-	struct pvgpu_channel channel;
+	/** @channels: by number; NULL: not used */
+	struct pvgpu_channel *channels[PVGPU_MAX_CHANNELS + 1];
+	/** @copy: the kernel's own, of class COPY; NULL: the host has none */
+	struct pvgpu_channel *copy;
+	struct pvgpu_virgl virgl;
 	struct pvgpu_head heads[PVGPU_MAX_HEADS];
 };
 
 #define to_pvgpu(d) container_of(d, struct pvgpu_card, drm)
+
+/* Whether rendering works now, or will when the host is back. */
+static inline bool pvgpu_has_virgl(struct pvgpu_card *pvgpu)
+{
+	return pvgpu->virgl.offered;
+}
 
 #endif

@@ -55,6 +55,21 @@ static int resource_destroy(struct pvgpu_card *pvgpu, struct pvgpu_bo *bo)
 	return pvgpu_link_call(pvgpu, &destroy, sizeof(destroy), NULL, 0);
 }
 
+static int name_once(struct pvgpu_card *pvgpu)
+{
+	return ida_alloc_range(&pvgpu->names, 1, pvgpu->link.client.device.max_resources,
+			       GFP_KERNEL);
+}
+
+int pvgpu_bo_name(struct pvgpu_card *pvgpu)
+{
+	int name = name_once(pvgpu);
+
+	if (name == -ENOSPC && pvgpu_bo_reclaim(pvgpu))
+		name = name_once(pvgpu);
+	return name;
+}
+
 int pvgpu_bo_resource(struct pvgpu_bo *bo, u32 *ret_name)
 {
 	struct pvgpu_card *pvgpu = to_pvgpu(bo->base.dev);
@@ -72,9 +87,13 @@ int pvgpu_bo_resource(struct pvgpu_bo *bo, u32 *ret_name)
 	}
 	if (bo->resource && bo->generation == pvgpu_link_generation(pvgpu))
 		goto out;
+	if (bo->surface) {
+		/* What the renderer held is lost with the renderer. */
+		ret = -EIO;
+		goto out;
+	}
 	if (!bo->resource) {
-		ret = ida_alloc_range(&pvgpu->names, 1,
-				      pvgpu->link.client.device.max_resources, GFP_KERNEL);
+		ret = pvgpu_bo_name(pvgpu);
 		if (ret < 0)
 			goto out;
 		bo->resource = ret;
@@ -102,6 +121,134 @@ out:
 	return ret;
 }
 
+static int vram_alloc(struct pvgpu_card *pvgpu, struct pvgpu_extents *ext, u64 size)
+{
+	int ret = pvgpu_vram_alloc(pvgpu, ext, size);
+
+	if (ret && pvgpu_bo_reclaim(pvgpu))
+		ret = pvgpu_vram_alloc(pvgpu, ext, size);
+	return ret;
+}
+
+int pvgpu_bo_back(struct pvgpu_bo *bo)
+{
+	struct pvgpu_card *pvgpu = to_pvgpu(bo->base.dev);
+	struct pvgpu_extents vram;
+	int ret = 0;
+
+	if (!bo->surface)
+		return 0;
+	mutex_lock(&bo->lock);
+	if (bo->vram.count)
+		goto out;
+	ret = vram_alloc(pvgpu, &vram, bo->base.size);
+	if (ret)
+		goto out;
+	pvgpu_vram_clear(pvgpu, &vram);
+	bo->vram = vram;
+	/* One that the host has lost can be mapped all the same. */
+	if (bo->generation == pvgpu_link_generation(pvgpu) && pvgpu_link_up(pvgpu))
+		ret = resource_back(pvgpu, bo);
+	if (ret == -EIO || ret == -ENODEV)
+		ret = 0;
+	if (ret) {
+		memset(&bo->vram, 0, sizeof(bo->vram));
+		pvgpu_vram_free(pvgpu, &vram);
+	}
+out:
+	mutex_unlock(&bo->lock);
+	return ret;
+}
+
+/* ---------------------------------------------------------------- graves */
+
+/** struct grave - what an object leaves until the host has let go of it */
+struct grave {
+	struct pvgpu_request req;
+	struct llist_node node;
+	struct pvgpu_card *pvgpu;
+	struct pvgpu_extents vram;
+	u32 name, generation;
+	u64 charge;
+};
+
+static void bury(struct grave *grave)
+{
+	struct pvgpu_card *pvgpu = grave->pvgpu;
+
+	pvgpu_vram_free(pvgpu, &grave->vram);
+	pvgpu_virgl_uncharge(pvgpu, grave->charge, grave->generation);
+	ida_free(&pvgpu->names, grave->name);
+	kfree(grave);
+	if (atomic_dec_and_test(&pvgpu->virgl.graves))
+		wake_up_all(&pvgpu->virgl.wait);
+}
+
+static void bury_work(struct work_struct *work)
+{
+	struct pvgpu_virgl *virgl = container_of(work, struct pvgpu_virgl, bury_work);
+	struct grave *grave, *next;
+
+	llist_for_each_entry_safe(grave, next, llist_del_all(&virgl->buried), node)
+		bury(grave);
+}
+
+/* The host has let go of it, or lost it. link.lock is held. */
+static void grave_end(struct pvgpu_request *req)
+{
+	struct grave *grave = container_of(req, struct grave, req);
+	struct pvgpu_card *pvgpu = grave->pvgpu;
+
+	if (llist_add(&grave->node, &pvgpu->virgl.buried))
+		queue_work(pvgpu->link.wq, &pvgpu->virgl.bury_work);
+}
+
+void pvgpu_bo_graves_init(struct pvgpu_card *pvgpu)
+{
+	init_llist_head(&pvgpu->virgl.buried);
+	INIT_WORK(&pvgpu->virgl.bury_work, bury_work);
+	init_waitqueue_head(&pvgpu->virgl.wait);
+}
+
+bool pvgpu_bo_reclaim(struct pvgpu_card *pvgpu)
+{
+	pvgpu_channel_collect_all(pvgpu);
+	if (!atomic_read(&pvgpu->virgl.graves))
+		return false;
+	wait_event_timeout(pvgpu->virgl.wait, !atomic_read(&pvgpu->virgl.graves), HZ);
+	return true;
+}
+
+/* Asks the host to let go of it, and waits for nobody: its memory, name and
+ * charge are free when the answer comes.
+ */
+static void resource_bury(struct pvgpu_card *pvgpu, struct pvgpu_bo *bo)
+{
+	struct pvgpu_resource_destroy destroy = {
+		.resource = pvgpu_cpu_to_le32(bo->resource),
+	};
+	struct grave *grave;
+
+	/* Small enough not to fail, which we may not. */
+	grave = kzalloc(sizeof(*grave), GFP_KERNEL | __GFP_NOFAIL);
+	pvgpu_request_init(&grave->req, NULL, 0);
+	grave->req.end = grave_end;
+	grave->pvgpu = pvgpu;
+	grave->vram = bo->vram;
+	memset(&bo->vram, 0, sizeof(bo->vram));
+	grave->name = bo->resource;
+	grave->generation = bo->generation;
+	grave->charge = bo->charge;
+	atomic_inc(&pvgpu->virgl.graves);
+	/* A name of an older generation is gone already, and so is one whose
+	 * destruction fails: with it goes the generation.
+	 */
+	pvgpu_msg_init(&destroy, PVGPU_OP_RESOURCE_DESTROY);
+	if (!bo->generation || bo->generation != pvgpu_link_generation(pvgpu) ||
+	    pvgpu_link_submit(pvgpu, &grave->req, &destroy, sizeof(destroy)))
+		bury(grave);
+}
+
 /* ------------------------------------------------------ object functions */
 
 static void pvgpu_gem_free(struct drm_gem_object *obj)
@@ -109,17 +256,10 @@ static void pvgpu_gem_free(struct drm_gem_object *obj)
 	struct pvgpu_card *pvgpu = to_pvgpu(obj->dev);
 	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
 
-	if (bo->resource) {
-		/* A name of an older generation is gone already, and so is one
-		 * whose destruction fails: with it goes the generation.
-		 */
-		if (bo->generation && bo->generation == pvgpu_link_generation(pvgpu) &&
-		    pvgpu_link_up(pvgpu))
-			resource_destroy(pvgpu, bo);
-		ida_free(&pvgpu->names, bo->resource);
-	}
 	if (bo->vmap && bo->vram.count > 1)
 		vunmap(bo->vmap);
+	if (bo->resource)
+		resource_bury(pvgpu, bo);
 	if (pvgpu_bo_foreign(bo))
 		pvgpu_prime_release_foreign(bo);
 	drm_gem_object_release(obj);
@@ -206,9 +346,13 @@ static const struct vm_operations_struct pvgpu_gem_vm_ops = {
 static int pvgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
 	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
+	int ret;
 
 	if (pvgpu_bo_foreign(bo))
 		return pvgpu_prime_mmap_foreign(bo, vma);
+	ret = pvgpu_bo_back(bo);
+	if (ret)
+		return ret;
 	/* A private writable mapping would need pages to copy. */
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
@@ -244,6 +388,9 @@ static int pvgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 
 	if (pvgpu_bo_foreign(bo))
 		return dma_buf_vmap(obj->import_attach->dmabuf, map);
+	ret = pvgpu_bo_back(bo);
+	if (ret)
+		return ret;
 	mutex_lock(&bo->lock);
 	if (!bo->vmap) {
 		if (bo->vram.count == 1)
@@ -284,11 +431,17 @@ static void pvgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
 	const struct pvgpu_bo *bo = container_of(obj, struct pvgpu_bo, base);
 
 	drm_printf_indent(p, indent, "resource=%u\n", bo->resource);
+	if (bo->surface)
+		drm_printf_indent(p, indent, "surface=%ux%ux%u format %u charge %llu\n",
+				  bo->shape.width, bo->shape.height, bo->shape.depth,
+				  bo->shape.format, bo->charge);
 	drm_printf_indent(p, indent, "extents=%u\n", bo->vram.count);
 }
 
 static const struct drm_gem_object_funcs pvgpu_gem_funcs = {
 	.free = pvgpu_gem_free,
+	.open = pvgpu_gem_open,
+	.close = pvgpu_gem_close,
 	.export = pvgpu_prime_export,
 	.vmap = pvgpu_gem_vmap,
 	.vunmap = pvgpu_gem_vunmap,
@@ -297,11 +450,9 @@ static const struct drm_gem_object_funcs pvgpu_gem_funcs = {
 	.print_info = pvgpu_gem_print_info,
 };
 
-struct pvgpu_bo *pvgpu_bo_create(struct pvgpu_card *pvgpu, u64 size, struct dma_resv *resv,
-				 bool clear)
+struct pvgpu_bo *pvgpu_bo_alloc(struct pvgpu_card *pvgpu, u64 size, struct dma_resv *resv)
 {
 	struct pvgpu_bo *bo;
-	int ret;
 
 	size = PAGE_ALIGN(size);
 	if (!size)
@@ -309,15 +460,26 @@ struct pvgpu_bo *pvgpu_bo_create(struct pvgpu_card *pvgpu, u64 size, struct dma_
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
 	if (!bo)
 		return ERR_PTR(-ENOMEM);
-	ret = pvgpu_vram_alloc(pvgpu, &bo->vram, size);
-	if (ret) {
-		kfree(bo);
-		return ERR_PTR(ret);
-	}
 	mutex_init(&bo->lock);
 	bo->base.funcs = &pvgpu_gem_funcs;
 	bo->base.resv = resv;
 	drm_gem_private_object_init(&pvgpu->drm, &bo->base, size);
+	return bo;
+}
+
+struct pvgpu_bo *pvgpu_bo_create(struct pvgpu_card *pvgpu, u64 size, struct dma_resv *resv,
+				 bool clear)
+{
+	struct pvgpu_bo *bo = pvgpu_bo_alloc(pvgpu, size, resv);
+	int ret;
+
+	if (IS_ERR(bo))
+		return bo;
+	ret = vram_alloc(pvgpu, &bo->vram, bo->base.size);
+	if (ret) {
+		drm_gem_object_put(&bo->base);
+		return ERR_PTR(ret);
+	}
 	if (clear)
 		pvgpu_vram_clear(pvgpu, &bo->vram);
 	return bo;

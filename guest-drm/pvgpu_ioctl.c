@@ -15,8 +15,7 @@ struct pvgpu_job {
 	u32 count;
 	u32 flags;
 	s32 in_fd;
-	struct pvgpu_submit *submit;
-	u32 length;
+	struct pvgpu_batch batch;
 };
 
 static int area_check(struct pvgpu_bo *bo, const struct drm_pvgpu_area *area, u32 row_bytes,
@@ -45,8 +44,10 @@ static int area_get(struct drm_file *file, const struct drm_pvgpu_area *area, u3
 	obj = drm_gem_object_lookup(file, area->handle);
 	if (!obj)
 		return -ENOENT;
-	/* A foreign buffer's bytes are not where the host could copy them. */
-	ret = pvgpu_bo_foreign(to_pvgpu_bo(obj)) ? -EINVAL :
+	/* A foreign buffer's bytes are not where the host could copy them, and
+	 * a surface's are the renderer's.
+	 */
+	ret = pvgpu_bo_foreign(to_pvgpu_bo(obj)) || to_pvgpu_bo(obj)->surface ? -EINVAL :
 	      area_check(to_pvgpu_bo(obj), area, row_bytes, height);
 	if (!ret)
 		ret = pvgpu_bo_resource(to_pvgpu_bo(obj), &name);
@@ -85,6 +86,9 @@ static int job_run(struct pvgpu_card *pvgpu, struct pvgpu_job *job, s32 *ret_fd)
 	int ret, fd = -1;
 	u32 i;
 
+	if (!pvgpu->copy)
+		return -EOPNOTSUPP;
+	job->batch.timeline = &pvgpu->copy->timeline;
 	if (job->flags & DRM_PVGPU_FENCE_IN) {
 		ret = wait_in_fence(job->in_fd);
 		if (ret)
@@ -112,7 +116,7 @@ static int job_run(struct pvgpu_card *pvgpu, struct pvgpu_job *job, s32 *ret_fd)
 	}
 	if (ret)
 		goto unlock;
-	fence = pvgpu_channel_submit(pvgpu, job->submit, job->length);
+	fence = pvgpu_channel_submit(pvgpu->copy, &job->batch);
 	if (IS_ERR(fence)) {
 		ret = PTR_ERR(fence);
 		goto unlock;
@@ -149,8 +153,8 @@ int pvgpu_ioctl_copy(struct drm_device *drm, void *data, struct drm_file *file)
 	struct pvgpu_job job = {
 		.flags = args->flags,
 		.in_fd = args->in_fence_fd,
-		.submit = &rect.submit,
-		.length = sizeof(rect),
+		.batch.message = &rect.submit,
+		.batch.length = sizeof(rect),
 	};
 	u32 i;
 	int ret;
@@ -190,8 +194,8 @@ int pvgpu_ioctl_fill(struct drm_device *drm, void *data, struct drm_file *file)
 		.count = 1,
 		.flags = args->flags,
 		.in_fd = args->in_fence_fd,
-		.submit = &fill.submit,
-		.length = sizeof(fill),
+		.batch.message = &fill.submit,
+		.batch.length = sizeof(fill),
 	};
 	int ret;
 

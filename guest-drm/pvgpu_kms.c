@@ -221,6 +221,16 @@ static int build_plane(struct pvgpu_head *head, u32 index, u32 first_clip,
 	*wire = shown->wire;
 	if (shown->bo) {
 		ret = pvgpu_bo_resource(shown->bo, &name);
+		if (ret == -EIO && shown->bo->surface && pvgpu_link_up(head->pvgpu)) {
+			/* The renderer has lost it: dark until there is another. */
+			*wire = (struct pvgpu_commit_plane){
+				.head = shown->wire.head,
+				.plane = shown->wire.plane,
+			};
+			build->clip_count = first_clip;
+			build->plane_count++;
+			return 0;
+		}
 		if (ret)
 			return ret;
 		wire->resource = pvgpu_cpu_to_le32(name);
@@ -593,14 +603,36 @@ int pvgpu_kms_replay(struct pvgpu_card *pvgpu)
 
 /* ------------------------------------------------------------------ init */
 
+/* Whether a plane can show it; a surface's rows are not where a program could
+ * say.
+ */
+static bool fb_shows(const struct drm_framebuffer *fb)
+{
+	const struct pvgpu_bo *bo = to_pvgpu_bo(fb->obj[0]);
+	const struct pvgpu_surface *shape = &bo->shape;
+
+	if (!bo->surface)
+		return true;
+	return pvgpu_surface_shows(shape->format, fb->format->format) && !fb->offsets[0] &&
+	       (shape->target == PVGPU_TARGET_2D || shape->target == PVGPU_TARGET_RECT) &&
+	       shape->samples == 1 && fb->width <= shape->width && fb->height <= shape->height;
+}
+
 /* Not all kernels refuse what no plane can show. */
 static struct drm_framebuffer *kms_fb_create(struct drm_device *drm, struct drm_file *file,
 					     PVGPU_FB_INFO_PARAM
 					     const struct drm_mode_fb_cmd2 *cmd)
 {
+	struct drm_framebuffer *fb;
+
 	if (!drm_any_plane_has_format(drm, cmd->pixel_format, cmd->modifier[0]))
 		return ERR_PTR(-EINVAL);
-	return drm_gem_fb_create_with_dirty(drm, file, PVGPU_FB_INFO cmd);
+	fb = drm_gem_fb_create_with_dirty(drm, file, PVGPU_FB_INFO cmd);
+	if (!IS_ERR(fb) && !fb_shows(fb)) {
+		drm_framebuffer_put(fb);
+		return ERR_PTR(-EINVAL);
+	}
+	return fb;
 }
 
 static const struct drm_mode_config_funcs mode_config_funcs = {

@@ -70,8 +70,9 @@ int pvgpu_status_to_errno(u32 status)
 		return -EBUSY;
 	case PVGPU_STATUS_NO_MEMORY:
 	case PVGPU_STATUS_LIMIT_WINDOW:
-	case PVGPU_STATUS_LIMIT_DEVICE:
 		return -ENOMEM;
+	case PVGPU_STATUS_LIMIT_DEVICE:
+	case PVGPU_STATUS_LIMIT_CONTEXTS:
 	case PVGPU_STATUS_LIMIT_RESOURCES:
 	case PVGPU_STATUS_LIMIT_EXTENTS:
 	case PVGPU_STATUS_LIMIT_CHANNELS:
@@ -80,6 +81,7 @@ int pvgpu_status_to_errno(u32 status)
 		return -EPERM;
 	case PVGPU_STATUS_STALE:
 	case PVGPU_STATUS_LOST:
+	case PVGPU_STATUS_CONTEXT_LOST:
 		return -EIO;
 	default:
 		return -EINVAL;
@@ -117,6 +119,7 @@ void pvgpu_request_init(struct pvgpu_request *req, void *reply, u32 size)
 	init_completion(&req->done);
 	req->reply = reply;
 	req->reply_size = size;
+	req->timeout = PVGPU_CALL_TIMEOUT;
 }
 
 /* Takes a request off the list; link.lock is held. */
@@ -124,7 +127,9 @@ static void request_end(struct pvgpu_request *req, int error)
 {
 	list_del_init(&req->entry);
 	req->error = error;
-	if (req->orphan)
+	if (req->end)
+		req->end(req);
+	else if (req->orphan)
 		kfree(req);
 	else
 		complete(&req->done);
@@ -238,7 +243,7 @@ int pvgpu_link_wait(struct pvgpu_card *pvgpu, struct pvgpu_request *req)
 	struct pvgpu_link *link = &pvgpu->link;
 	unsigned long flags;
 
-	if (!wait_for_completion_timeout(&req->done, PVGPU_CALL_TIMEOUT)) {
+	if (!wait_for_completion_timeout(&req->done, req->timeout)) {
 		bool late;
 
 		spin_lock_irqsave(&link->lock, flags);
@@ -390,7 +395,7 @@ static int link_attach(struct pvgpu_card *pvgpu)
 	const struct pvgpu_hello hello = {
 		.guest_os = PVGPU_GUEST_LINUX,
 		.driver_version = PVGPU_MAJOR << 16 | PVGPU_MINOR,
-		.features = PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR,
+		.features = PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR | PVGPU_FEATURE_VIRGL,
 		.driver_name = PVGPU_NAME,
 		.os_name = os_name,
 	};
@@ -491,6 +496,8 @@ void pvgpu_link_stop(struct pvgpu_card *pvgpu)
 	reinit_completion(&link->kick);
 	pvgpu_client_detach(&link->client, DETACH_TIMEOUT_MS);
 	mutex_unlock(&link->reset_lock);
+	/* What was under way is let go of. */
+	flush_workqueue(link->wq);
 }
 
 static void link_fini(struct drm_device *drm, void *wq)

@@ -25,9 +25,12 @@ static irqreturn_t pvgpu_pci_interrupt(int irq, void *data)
 	return pvgpu_link_interrupt(vector->pvgpu, vector->index);
 }
 
-/* Other people use ivshmem too: look for our magic before anything is taken. */
-static bool pvgpu_pci_is_ours(struct pci_dev *pdev)
+/* Other people use ivshmem too: look for our magic before anything is taken.
+ * And a DRM device has a render node from the start or never.
+ */
+static bool pvgpu_pci_is_ours(struct pci_dev *pdev, bool *ret_render)
 {
+	struct pvgpu_device device;
 	void *page;
 	bool ours;
 
@@ -39,6 +42,9 @@ static bool pvgpu_pci_is_ours(struct pci_dev *pdev)
 	if (!page)
 		return false;
 	ours = pvgpu_load64(&((struct pvgpu_info *)page)->magic) == PVGPU_MAGIC;
+	*ret_render = ours && !pvgpu_device_read(&device, page,
+						 pci_resource_len(pdev, IVSHMEM_BAR_WINDOW)) &&
+		      pvgpu_virgl_offered(&device);
 	memunmap(page);
 	return ours;
 }
@@ -118,19 +124,20 @@ static int pvgpu_pci_request_vectors(struct pvgpu_card *pvgpu, struct pci_dev *p
 static int pvgpu_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct pvgpu_card *pvgpu;
+	bool render;
 	int ret;
 
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
-	if (!pvgpu_pci_is_ours(pdev))
+	if (!pvgpu_pci_is_ours(pdev, &render))
 		return -ENODEV;
 	/* Firmware may draw on one of our heads through this very window. */
 	ret = aperture_remove_conflicting_pci_devices(pdev, PVGPU_NAME);
 	if (ret)
 		return ret;
 
-	pvgpu = pvgpu_create(&pdev->dev);
+	pvgpu = pvgpu_create(&pdev->dev, render);
 	if (IS_ERR(pvgpu))
 		return PTR_ERR(pvgpu);
 	pci_set_drvdata(pdev, pvgpu);

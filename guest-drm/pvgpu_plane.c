@@ -39,8 +39,11 @@ void pvgpu_plane_wire(struct drm_plane_state *state, struct pvgpu_commit_plane *
 		return;
 	/* DRM's names of formats and ours are the same four characters. */
 	ret_wire->format = pvgpu_cpu_to_le32(fb->format->format);
-	ret_wire->offset = pvgpu_cpu_to_le64(fb->offsets[0]);
-	ret_wire->stride = pvgpu_cpu_to_le32(fb->pitches[0]);
+	/* How a surface lies in memory is the renderer's matter. */
+	if (!fb_bo(fb)->surface) {
+		ret_wire->offset = pvgpu_cpu_to_le64(fb->offsets[0]);
+		ret_wire->stride = pvgpu_cpu_to_le32(fb->pitches[0]);
+	}
 	ret_wire->width = pvgpu_cpu_to_le32(fb->width);
 	ret_wire->height = pvgpu_cpu_to_le32(fb->height);
 	/* Whole pixels: without scaling a fraction has no meaning. */
@@ -104,7 +107,9 @@ static void pvgpu_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_sta
 		pvgpu_prime_unpin_foreign(fb_bo(state->fb));
 }
 
-/* A foreign buffer must be copied in a commit, in order. */
+/* A foreign buffer must be copied in a commit, in order, and one that is being
+ * drawn is waited for in a commit.
+ */
 static int pvgpu_cursor_async_check(struct drm_plane *plane, struct drm_atomic_state *state
 				    PVGPU_ASYNC_CHECK_FLIP)
 {
@@ -112,6 +117,9 @@ static int pvgpu_cursor_async_check(struct drm_plane *plane, struct drm_atomic_s
 
 	if (!plane->state->crtc || !plane->state->crtc->state->active || !plane->state->fb ||
 	    !new_state->fb || pvgpu_bo_foreign(fb_bo(new_state->fb)))
+		return -EINVAL;
+	if (new_state->fb != plane->state->fb &&
+	    !dma_resv_test_signaled(new_state->fb->obj[0]->resv, DMA_RESV_USAGE_WRITE))
 		return -EINVAL;
 	return 0;
 }

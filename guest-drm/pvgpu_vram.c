@@ -11,6 +11,8 @@
 
 static void vram_fini(struct drm_device *drm, void *mm)
 {
+	/* Objects that the host has just let go of. */
+	flush_workqueue(to_pvgpu(drm)->link.wq);
 	drm_mm_takedown(mm);
 }
 
@@ -39,11 +41,11 @@ static u64 vram_largest(struct pvgpu_vram *vram)
 }
 
 /* One more block of at most `want` bytes; vram.lock is held. */
-static struct pvgpu_block *vram_block(struct pvgpu_vram *vram, u64 want)
+static struct pvgpu_piece *vram_block(struct pvgpu_vram *vram, u64 want)
 {
 	/* Firmware, humans and huge pages like large objects aligned. */
 	u64 align = want >= PVGPU_VRAM_ALIGN ? PVGPU_VRAM_ALIGN : PAGE_SIZE;
-	struct pvgpu_block *block;
+	struct pvgpu_piece *block;
 	int ret;
 
 	block = kzalloc(sizeof(*block), GFP_KERNEL);
@@ -85,7 +87,7 @@ static void vram_free_locked(struct pvgpu_vram *vram, struct pvgpu_extents *ext)
 static int extents_grow(struct pvgpu_extents *ext, u32 *room)
 {
 	u32 more = max(4u, *room * 2);
-	struct pvgpu_block **blocks;
+	struct pvgpu_piece **blocks;
 
 	blocks = kvmalloc_array(more, sizeof(*blocks), GFP_KERNEL);
 	if (!blocks)
@@ -102,7 +104,7 @@ int pvgpu_vram_alloc(struct pvgpu_card *pvgpu, struct pvgpu_extents *ext, u64 si
 {
 	u32 max_extents = pvgpu->link.client.device.max_extents, room = 0;
 	struct pvgpu_vram *vram = &pvgpu->vram;
-	struct pvgpu_block *block;
+	struct pvgpu_piece *block;
 	u64 done = 0;
 	int ret = 0;
 
@@ -154,7 +156,7 @@ void pvgpu_vram_free(struct pvgpu_card *pvgpu, struct pvgpu_extents *ext)
 
 u64 pvgpu_vram_offset(const struct pvgpu_extents *ext, u64 at, u64 *ret_run)
 {
-	const struct pvgpu_block *block;
+	const struct pvgpu_piece *block;
 	u32 low = 0, high = ext->count - 1;
 
 	while (low < high) {

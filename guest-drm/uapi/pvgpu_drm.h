@@ -28,6 +28,16 @@ extern "C" {
 /* Return a sync_file in out_fence_fd that signals when the work is done. */
 #define DRM_PVGPU_FENCE_OUT	(1u << 1)
 
+/*
+ * Numbers of DRM_IOCTL_VIRTGPU_GETPARAM beside virtgpu's own. The value is
+ * written as a __u64, where virtgpu's are written as an int.
+ */
+#define DRM_PVGPU_PARAM_VRAM_SIZE	0x1000	/* bytes */
+#define DRM_PVGPU_PARAM_VRAM_USED	0x1001
+#define DRM_PVGPU_PARAM_DEVICE_BUDGET	0x1002	/* bytes with the renderer */
+#define DRM_PVGPU_PARAM_DEVICE_USED	0x1003
+#define DRM_PVGPU_PARAM_CONTEXT_LOST	0x1004	/* 1: this file's, for ever */
+
 /* A rectangle inside a buffer object. */
 struct drm_pvgpu_area {
 	__u32 handle;
