@@ -84,6 +84,10 @@ struct pvgpu_commit_plane *commit_plane(struct rig_commit *c, uint32_t head,
 					uint32_t height, int32_t x, int32_t y);
 int rig_commit(struct rig *rig, const struct rig_commit *c);
 
+/* To be called first by tests that render: keeps LeakSanitizer's report to
+ * what is ours. */
+void rig_keep_mesa(void);
+
 /* Small repeatable noise: the state may be any number but 0. */
 uint64_t noise(uint64_t *state);
 

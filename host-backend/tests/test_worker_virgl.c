@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -192,24 +191,6 @@ static void make_things(struct rig *rig)
 	assert_int_equal(create_surface(rig, SURFACE, SIDE, BYTES, CONTEXT),
 			 PVGPU_STATUS_OK);
 	assert_int_equal(rig_back(rig, SURFACE, extent, 1), PVGPU_STATUS_OK);
-}
-
-/* What Mesa leaves behind is Mesa's; ours must be none. Its libraries stay
- * loaded, or the report would not know whose it is. */
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:_dri.so\nleak:libgallium\nleak:libEGL\nleak:libLLVM\n";
-}
-
-static void keep_loaded(void)
-{
-	static const char *const names[] = {
-		"libEGL_mesa.so.0", "dri/swrast_dri.so",
-		"/usr/lib/x86_64-linux-gnu/dri/swrast_dri.so",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		dlopen(names[i], RTLD_LAZY | RTLD_NODELETE);
 }
 
 static void test_capset(void **state)
@@ -458,7 +439,7 @@ int main(void)
 		cmocka_unit_test(test_memory),
 	};
 
-	keep_loaded();
+	rig_keep_mesa();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	log_set_level(LEVEL_WARNING);
 	return cmocka_run_group_tests_name("worker virgl", tests, NULL, NULL);

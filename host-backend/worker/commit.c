@@ -234,37 +234,67 @@ static struct verdict check_off(const struct commit *c,
 	return accepted();
 }
 
-static bool format_shown(uint32_t format)
+/* LINEAR: where its pixels lie in the resource. */
+static struct verdict check_linear(const struct commit *c,
+				   const struct pvgpu_commit_plane *p,
+				   struct plane_state *s)
 {
-	switch (format) {
-	case PVGPU_FORMAT_XRGB8888:
-	case PVGPU_FORMAT_ARGB8888:
-	case PVGPU_FORMAT_XBGR8888:
-	case PVGPU_FORMAT_ABGR8888:
-	case PVGPU_FORMAT_RGB565:
-		return true;
-	default:
-		return false;
-	}
+	uint64_t row = (uint64_t)s->width * pvgpu_format_bytes(s->format);
+	uint64_t span = (uint64_t)s->stride * (s->height - 1) + row;
+
+	if (s->stride < row)
+		return bad(c, &p->stride);
+	if (!resource_holds(s->resource, s->offset, span))
+		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->offset));
+	return accepted();
 }
 
-/* The framebuffer: where its pixels lie in the resource. */
+/* A SURFACE has its own idea of where they lie. */
+static struct verdict check_surface(const struct commit *c,
+				    const struct pvgpu_commit_plane *p,
+				    struct plane_state *s)
+{
+	if (s->offset)
+		return bad(c, &p->offset);
+	if (s->stride)
+		return bad(c, &p->stride);
+	if (s->width > s->resource->surface.width)
+		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->width));
+	if (s->height > s->resource->surface.height)
+		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->height));
+	return accepted();
+}
+
+/* Whether a resource can be a framebuffer at all. */
+static bool has_picture(const struct resource *r)
+{
+	if (r->kind != PVGPU_RESOURCE_SURFACE)
+		return resource_usable(r);
+	return (r->surface.target == PVGPU_TARGET_2D ||
+		r->surface.target == PVGPU_TARGET_RECT) &&
+	       r->surface.samples == 1;
+}
+
+static bool format_shown(const struct resource *r, uint32_t format)
+{
+	return r->kind == PVGPU_RESOURCE_SURFACE ?
+	       pvgpu_surface_shows(r->surface.format, format) :
+	       pvgpu_format_bytes(format) != 0;
+}
+
 static struct verdict check_framebuffer(const struct commit *c,
 					const struct pvgpu_commit_plane *p,
 					struct plane_state *s)
 {
-	uint64_t row, span;
-
 	s->resource = resource_find(c->resources,
 				    pvgpu_le32_to_cpu(p->resource));
 	if (!s->resource || s->resource->dying)
 		return verdict(PVGPU_STATUS_NOT_FOUND,
 			       offset_in(c, &p->resource));
-	if (s->resource->kind != PVGPU_RESOURCE_LINEAR ||
-	    !resource_usable(s->resource))
+	if (!has_picture(s->resource))
 		return bad(c, &p->resource);
 	s->format = pvgpu_le32_to_cpu(p->format);
-	if (!format_shown(s->format))
+	if (!format_shown(s->resource, s->format))
 		return verdict(PVGPU_STATUS_UNSUPPORTED,
 			       offset_in(c, &p->format));
 	s->offset = pvgpu_le64_to_cpu(p->offset);
@@ -275,13 +305,8 @@ static struct verdict check_framebuffer(const struct commit *c,
 		return bad(c, &p->width);
 	if (!s->height)
 		return bad(c, &p->height);
-	row = (uint64_t)s->width * pvgpu_format_bytes(s->format);
-	if (s->stride < row)
-		return bad(c, &p->stride);
-	span = (uint64_t)s->stride * (s->height - 1) + row;
-	if (!resource_holds(s->resource, s->offset, span))
-		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->offset));
-	return accepted();
+	return s->resource->kind == PVGPU_RESOURCE_SURFACE ?
+	       check_surface(c, p, s) : check_linear(c, p, s);
 }
 
 /* The source in the framebuffer and the destination in the mode. */

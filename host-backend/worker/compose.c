@@ -61,6 +61,21 @@ static bool clip_plane(const struct head_state *head,
 	return true;
 }
 
+bool compose_visible(const struct head_state *head, uint32_t plane,
+		     uint32_t *ret_x, uint32_t *ret_y, uint32_t *ret_width,
+		     uint32_t *ret_height)
+{
+	struct visible v;
+
+	if (!clip_plane(head, &head->planes[plane], 0, head->height, &v))
+		return false;
+	*ret_x = v.src_x;
+	*ret_y = v.src_y;
+	*ret_width = v.w;
+	*ret_height = v.h;
+	return true;
+}
+
 static pixman_format_code_t pixman_format(const struct plane_state *p)
 {
 	bool alpha = p->blend == PVGPU_BLEND_PREMULTIPLIED;
@@ -82,6 +97,18 @@ static pixman_format_code_t pixman_format(const struct plane_state *p)
 static bool opaque(const struct plane_state *p)
 {
 	return p->alpha == 0xffff && !PIXMAN_FORMAT_A(pixman_format(p));
+}
+
+/* Of a surface, in place: what was read back begins where it is seen. */
+static pixman_image_t *surface_source(const struct compose_surface *s,
+				      const struct plane_state *p,
+				      const struct visible *v)
+{
+	return pixman_image_create_bits_no_clear(
+		pixman_format(p), (int)v->w, (int)v->h,
+		(void *)(uintptr_t)(s->pixels +
+				    (size_t)(v->src_y - s->y) * s->stride),
+		(int)s->stride);
 }
 
 /* The plane's visible pixels as an image: in place where they lie in one
@@ -124,11 +151,19 @@ static pixman_image_t *source(struct composer *c,
 
 static int compose_plane(struct composer *c,
 			 const struct resource_table *resources,
-			 const struct plane_state *p, const struct visible *v,
-			 pixman_image_t *to)
+			 const struct plane_state *p,
+			 const struct compose_surface *surface,
+			 const struct visible *v, pixman_image_t *to)
 {
-	pixman_image_t *from = source(c, resources, p, v), *mask = NULL;
+	pixman_image_t *from, *mask = NULL;
 	int ret = 0;
+
+	if (p->resource->kind != PVGPU_RESOURCE_SURFACE)
+		from = source(c, resources, p, v);
+	else if (surface->pixels)
+		from = surface_source(surface, p, v);
+	else
+		return 0;
 
 	if (from && p->alpha != 0xffff) {
 		pixman_color_t alpha = { .alpha = p->alpha };
@@ -175,12 +210,13 @@ int compose_rows(struct composer *c, const struct resource_table *resources,
 		return -ENOMEM;
 	/* Black, unless the lowest plane covers it all. */
 	if (!clip_plane(head, &head->planes[0], y, count, &v) ||
-	    !opaque(&head->planes[0]) || v.w != head->width || v.h != count)
+	    !opaque(&head->planes[0]) || v.w != head->width || v.h != count ||
+	    head->planes[0].resource->kind == PVGPU_RESOURCE_SURFACE)
 		each_row(head, count, to, stride, 0, 0);
 	for (uint32_t i = 0; i < WINDOW_PLANES && !ret; i++)
 		if (clip_plane(head, &head->planes[i], y, count, &v))
 			ret = compose_plane(c, resources, &head->planes[i],
-					    &v, image);
+					    &c->surfaces[i], &v, image);
 	/* The unused byte holds whatever the guest left in it. */
 	each_row(head, count, to, stride, 0xffffff, 0xff000000);
 	pixman_image_unref(image);

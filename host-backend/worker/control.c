@@ -97,6 +97,7 @@ static struct verdict or_retry(struct worker *w, struct verdict v)
 	case PVGPU_STATUS_EXISTS:
 	case PVGPU_STATUS_LIMIT_RESOURCES:
 	case PVGPU_STATUS_LIMIT_WINDOW:
+	case PVGPU_STATUS_LIMIT_DEVICE:
 		if (w->deferred_count)
 			return verdict(VERDICT_RETRY, 0);
 	}
@@ -158,6 +159,7 @@ static struct verdict commit(struct worker *w, const void *message,
 {
 	const struct pvgpu_commit *q = message;
 	struct head_state next[PVGPU_MAX_HEADS];
+	const struct head *read = NULL;	/* one picture at a time */
 	uint32_t mask = 0;
 	struct verdict v = commit_check(&w->heads, &w->resources, &w->limits,
 		w->attachment.features & PVGPU_FEATURE_CURSOR, message,
@@ -166,6 +168,11 @@ static struct verdict commit(struct worker *w, const void *message,
 	(void)a;
 	if (refused(v) || pvgpu_le32_to_cpu(q->flags) & PVGPU_COMMIT_TEST)
 		return v;
+	for (uint32_t i = 0; i < w->heads.count; i++)
+		if (mask & 1u << i && present_reads(w, &w->heads.head[i]))
+			read = &w->heads.head[i];
+	if (read && !deferred_room(w))
+		return verdict(VERDICT_RETRY, 0);
 	for (uint32_t i = 0; i < w->heads.count; i++) {
 		if (!(mask & 1u << i))
 			continue;
@@ -173,7 +180,7 @@ static struct verdict commit(struct worker *w, const void *message,
 		present_before_latch(w, &w->heads.head[i]);
 		heads_latch(&w->heads.head[i], &next[i]);
 	}
-	return v;
+	return read ? deferred_commit(w, &q->msg, read) : v;
 }
 
 #define EXACTLY(type) sizeof(struct type), sizeof(struct type)

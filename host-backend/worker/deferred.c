@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Control requests that wait for channels; see deferred.h. */
+/* Control requests that wait; see deferred.h. */
 #include "deferred.h"
 
 #include <string.h>
@@ -12,6 +12,11 @@ bool deferred_before(const struct deferred *d, const struct channel *c)
 
 	return d->waits & bit &&
 	       (int32_t)(c->taken - d->positions[c->index - 1]) < 0;
+}
+
+bool deferred_room(const struct worker *w)
+{
+	return w->deferred_count < DEFERRED_MAX;
 }
 
 static struct deferred *reserve(struct worker *w)
@@ -31,11 +36,11 @@ static struct verdict keep(struct worker *w, struct deferred *d,
 	return verdict(VERDICT_LATER, 0);
 }
 
-/* No batch and no renderer needs the resource any more; the renderer is told
- * when no batch does. */
+/* No batch, no picture and no renderer needs the resource any more; the
+ * renderer is told when no other does. */
 static bool released(struct worker *w, struct deferred *d)
 {
-	if (d->waits)
+	if (d->waits || present_needs(w, d->resource))
 		return false;
 	if (!d->told) {
 		d->told = true;
@@ -96,8 +101,19 @@ struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
 	return keep(w, d, msg);
 }
 
+struct verdict deferred_commit(struct worker *w, const struct pvgpu_msg *msg,
+			       const struct head *head)
+{
+	struct deferred *d = reserve(w);
+
+	*d = (struct deferred){ .head = head };
+	return keep(w, d, msg);
+}
+
 static bool ready(struct worker *w, struct deferred *d)
 {
+	if (d->head)
+		return w->present.head != d->head;
 	if (d->channel)
 		return !d->channel->count;
 	for (uint32_t i = 0; i < w->limits.channels; i++) {
@@ -122,7 +138,7 @@ static bool progress(struct worker *w)
 			continue;
 		if (d->channel)
 			channel_end(w, d->channel);
-		else
+		else if (d->resource)
 			resource_destroy(&w->resources, d->resource);
 		control_answer(w, &d->msg, accepted());
 		d->used = false;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Control requests that are answered later: RESOURCE_DESTROY while batches
- * submitted before it are not done, and CHANNEL_CLOSE while one is in hand.
- * Later control messages overtake them, so that a long copy delays no commit.
+ * submitted before it are not done or a picture needs it, CHANNEL_CLOSE while
+ * a batch is in hand, and COMMIT while a picture of what it replaces is being
+ * read back. Later control messages overtake them, so that a long copy delays
+ * no commit.
  */
 #ifndef PVGPU_WORKER_DEFERRED_H
 #define PVGPU_WORKER_DEFERRED_H
 
 #include "channel.h"
+#include "heads.h"
 #include "resource.h"
 
 #define DEFERRED_MAX 64u
@@ -17,6 +20,7 @@ struct deferred {
 	struct pvgpu_msg msg;		/* of the request */
 	struct resource *resource;	/* to be destroyed, or NULL */
 	struct channel *channel;	/* to be closed, or NULL */
+	const struct head *head;	/* whose picture is read, or NULL */
 	bool told;			/* the renderer: the resource goes */
 	bool rendering;			/* it may still use its VRAM */
 	uint32_t waits;			/* bit (1 << channel - 1) */
@@ -32,7 +36,13 @@ struct verdict deferred_destroy(struct worker *w, const struct pvgpu_msg *msg,
 				struct resource *r);
 struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
 			      struct channel *c);
-/* A batch is done or a channel closed: answers what waited for it. */
+/* Of a commit that is latched: when the picture of the head is whole. */
+struct verdict deferred_commit(struct worker *w, const struct pvgpu_msg *msg,
+			       const struct head *head);
+/* Whether one more request may wait. */
+bool deferred_room(const struct worker *w);
+/* A batch is done, a channel closed, a picture whole: answers what waited for
+ * it. */
 void deferred_progress(struct worker *w);
 /* The renderer has let go of the resource. */
 void deferred_rendered(struct worker *w, struct deferred *d);

@@ -18,8 +18,8 @@
 struct plane_state {
 	struct resource *resource;	/* NULL: off */
 	uint32_t format;
-	uint64_t offset;		/* of pixel (0,0), bytes */
-	uint32_t stride;		/* bytes */
+	uint64_t offset;		/* of pixel (0,0), bytes; LINEAR */
+	uint32_t stride;		/* bytes; LINEAR */
 	uint32_t width, height;		/* of the framebuffer */
 	uint32_t src_x, src_y;		/* pixels */
 	uint32_t w, h;			/* of source and destination */

@@ -258,7 +258,7 @@ static void resource_destroy(struct rendered *r)
 static struct verdict read_back(struct job *job)
 {
 	const struct job_read_back *b = &job->read_back;
-	struct virgl_box box = { .w = b->width, .h = b->height, .d = 1 };
+	struct virgl_box box = { b->x, b->y, 0, b->width, b->height, 1 };
 	struct iovec to = { b->pixels, b->size };
 
 	if (!job->rendered->made ||

@@ -30,6 +30,8 @@ struct job *job_new(enum job_kind kind, uint32_t pieces)
 
 void job_free(struct job *job)
 {
+	if (job && job->kind == JOB_READ_BACK)
+		free(job->read_back.pixels);
 	free(job);
 }
 

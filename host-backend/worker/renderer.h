@@ -101,11 +101,13 @@ struct job_transfer {
 	uint64_t offset;
 };
 
-/* Level 0 of a surface, rows of `stride` bytes, into memory of the worker. */
+/* A part of a surface's level 0, into memory that is the job's. */
 struct job_read_back {
-	uint32_t width, height, stride;
+	uint32_t x, y, width, height;
+	uint32_t stride;		/* bytes, of `pixels` */
 	uint8_t *pixels;
 	size_t size;			/* bytes */
+	uint32_t plane, picture;	/* for present.c */
 };
 
 /* Lives from job_new() to the ring thread's job_free(). */

@@ -563,6 +563,19 @@ bool virgl_resource_forget(struct worker *w, struct resource *r,
 	return job->deferred;
 }
 
+bool virgl_read_back(struct worker *w, struct resource *r,
+		     const struct job_read_back *what)
+{
+	struct job *job = r->rendered ? job_new(JOB_READ_BACK, 0) : NULL;
+
+	if (!job)
+		return false;
+	job->rendered = r->rendered;
+	job->read_back = *what;
+	send(w, job);
+	return true;
+}
+
 /* ------------------------------------------------------------ what is done */
 
 static void job_done(struct worker *w, struct job *job)
@@ -610,7 +623,10 @@ void virgl_done(struct worker *w)
 	while (job) {
 		struct job *next = job->next;
 
-		if (w->attachment.state == PVGPU_STATE_ATTACHED)
+		/* Who looks does so also after a ring broke. */
+		if (job->kind == JOB_READ_BACK)
+			present_read(w, job);
+		else if (w->attachment.state == PVGPU_STATE_ATTACHED)
 			job_done(w, job);
 		else if (job->kind == JOB_RESOURCE_DESTROY)
 			rendered_free(job->rendered);

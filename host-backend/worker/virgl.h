@@ -58,6 +58,11 @@ struct verdict virgl_resource_back(struct worker *w, const void *message,
 bool virgl_resource_forget(struct worker *w, struct resource *r,
 			   struct deferred *d);
 
+/* Has the renderer read a part of a surface, for present_read(). False: no
+ * memory, and the pixels stay the caller's. */
+bool virgl_read_back(struct worker *w, struct resource *r,
+		     const struct job_read_back *what);
+
 bool resource_attached(const struct resource *r, const struct context *c);
 
 /* Completion slots that answers which are owed may take. */
