@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Runs pvgpu-conform against the host of this tree: an own pvgpud in a
 directory of its own, workers under ASan and UBSan, one vGPU of a type with
-several heads and one with a single head. TAP. Run from the
+several heads that renders, and one with a single head that does not; and,
+without sanitizers, what is to be seen of a worker's memory. TAP. Run from the
 tree's root. With arguments: only the tests of these names.
 """
 
@@ -30,7 +31,7 @@ heads = 4
 max_resolution = 7680x4320
 max_pixels = 36864000
 default_mode = 1920x1080@60
-classes = copy
+classes = copy virgl
 
 [COPIES-1A]
 series = A
@@ -237,6 +238,12 @@ def main():
         bad = [line for line in daemon.log().splitlines()
                if BAD.search(line)]
         report("no sanitizer found anything", "\n".join(bad[:40]))
+    with tempfile.TemporaryDirectory(prefix="pvgpu-conform-") as folder:
+        daemon = Daemon(folder, PLAIN_MANAGER, PLAIN_WORKER)
+        try:
+            growth(daemon, tests or ["virgl-budget", "virgl-growth"])
+        finally:
+            daemon.stop()
     print(f"1..{number}")
     return 1 if failed else 0
 
