@@ -47,6 +47,9 @@ $(CONFORM_CLIENTS): $(BUILD)/bin/pvgpu-%: \
 		$(BUILD)/obj/protocol/conformance/clients/%.o \
 		$(BUILD)/obj/protocol/conformance/guest.o \
 		$(BUILD)/obj/protocol/conformance/peer.o \
+		$(BUILD)/obj/protocol/conformance/virgl_guest.o \
+		$(BUILD)/obj/protocol/conformance/virgl_noise.o \
+		$(BUILD)/obj/protocol/conformance/virgl_stream.o \
 		$(BUILD)/obj/protocol/client/client.o
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)

@@ -225,7 +225,7 @@ def a_hostile_guest_disturbs_nobody():
             print(f"# the other one: {8 * HEADS / alone:.0f} pictures/s "
                   f"alone, {(rounds - 9) * HEADS / spent:.0f} beside it")
             numbers = list(map(int, re.findall(r"\d+", said)))
-            check(len(numbers) == 5 and all(numbers), said)
+            check(len(numbers) == 7 and all(numbers), said)
             check(rounds >= 17, f"{rounds} rounds only")
             for (_, head), colour in guest.shown().items():
                 right_picture(daemon, "good0", head, colour)

@@ -45,6 +45,7 @@ static const struct group {
 	{ virgl_transfer_tests, RENDERS, { NULL } },
 	{ virgl_draw_tests, RENDERS, { NULL } },
 	{ virgl_look_tests, RENDERS, { &screenshot_command } },
+	{ virgl_noise_tests, RENDERS, { NULL } },
 	{ virgl_growth_tests, RENDERS, { &figures_command } },
 	{ replace_tests, ANY, { &replace_command } },
 	{ head_replace_tests, ANY, { &replace_command, &head_command } },

@@ -262,6 +262,73 @@ static void many(struct guest *g)
 	EXPECT(!guest_finish(g, 1), "the last fence");
 }
 
+/* Completions that nobody takes stop the channel, and lose nothing; others go
+ * on. */
+static void full_of_completions(struct guest *g)
+{
+	uint32_t most = 3 * g->d->queue_slots, sent = 0, got;
+	uint32_t vector = pvgpu_device_vector(g->d, 1);
+	struct pvgpu_completion done;
+	struct gl gl;
+
+	EXPECT(gl_begin(&gl, g), "begin: status %u", g->status);
+	stream_put(&gl.s, VIRGL_NOP, 0, NULL, 0);
+	while (sent < most) {
+		if (gl_submit(&gl, PVGPU_MSG_NOTIFY)) {
+			sent++;
+			continue;
+		}
+		if (pvgpu_producer_sleep(&g->client.queues[1].submit, 1) &&
+		    !peer_interrupted(&g->peer, vector, 2000))
+			break;
+	}
+	EXPECT(sent < most && sent >= g->d->queue_slots, "%u batches", sent);
+	EXPECT_OK(g, "a context meanwhile", context_create(g, 2));
+	EXPECT_OK(g, "open", guest_open_as(g, 2, PVGPU_CHANNEL_VIRGL));
+	gl.channel = 2;
+	EXPECT(gl_nop(&gl, 0), "room");
+	EXPECT(!guest_finish(g, 2), "another channel");
+	for (got = 1; got <= sent; got++) {
+		EXPECT(guest_completion(g, 1, ANSWER_MS),
+		       "completion %u of %u is lost", got, sent);
+		memcpy(&done, g->reply, sizeof(done));
+		EXPECT(pvgpu_le64_to_cpu(done.value) == got && !g->status,
+		       "completion %u: of %llu, status %u", got,
+		       (unsigned long long)pvgpu_le64_to_cpu(done.value),
+		       g->status);
+	}
+	EXPECT(!guest_finish(g, 1), "fence");
+}
+
+/* Only who asks is woken, and once the fence is there. */
+static void fence_interrupts(struct guest *g)
+{
+	uint32_t vector = pvgpu_device_vector(g->d, 1), i;
+	uint64_t until;
+	struct gl gl;
+
+	EXPECT(gl_begin(&gl, g), "begin: status %u", g->status);
+	stream_put(&gl.s, VIRGL_NOP, 0, NULL, 0);
+	EXPECT_OK(g, "the first", gl_run(&gl));
+	for (i = 0; i < 10; i++) {
+		while (peer_interrupted(&g->peer, vector, 0))
+			;
+		EXPECT(pvgpu_client_fence_sleep(&g->client, 1,
+						g->fences[1] + 2), "is there");
+		EXPECT(gl_submit(&gl, 0), "room");
+		until = peer_now_ms() + ANSWER_MS;
+		while (pvgpu_client_fence(&g->client, 1, NULL) != g->fences[1])
+			EXPECT(peer_now_ms() < until, "no fence");
+		EXPECT(!peer_interrupted(&g->peer, vector, 20),
+		       "an interrupt before the fence that was asked for");
+		EXPECT(gl_submit(&gl, 0), "room");
+		EXPECT(peer_interrupted(&g->peer, vector, ANSWER_MS),
+		       "no interrupt for the fence that was asked for");
+		EXPECT(pvgpu_client_fence(&g->client, 1, NULL) ==
+		       g->fences[1], "an interrupt before the fence");
+	}
+}
+
 /* -------------------------------------------------------- lost contexts */
 
 /* Fills a target with one colour, through context `gl->context`. */
@@ -555,6 +622,8 @@ const struct test virgl_batch_tests[] = {
 	{ "virgl-batch-refusals", common_refusals, false },
 	{ "virgl-order-of-fences", order, false },
 	{ "virgl-many-batches", many, false },
+	{ "virgl-full-of-completions", full_of_completions, false },
+	{ "virgl-fence-interrupts", fence_interrupts, false },
 	{ "virgl-bad-streams", bad_streams, false },
 	{ "virgl-renderer-refuses", renderer_refuses, false },
 	{ "virgl-islands", islands, false },

@@ -3,8 +3,8 @@
  * pvgpu-hostile SOCKET SECONDS SEED: a guest that abuses its vGPU as fast as
  * it can, all at once: one thread writes noise over every word that it can
  * reach, its own and the host's, one rings every doorbell, one sends messages
- * and batches in good form with wild contents and attaches again whenever the
- * host has had enough. Nothing of it is checked here: what it is for is seen
+ * and batches in good form with wild contents, by turns with one that renders
+ * without manners, and attaches again whenever the host has had enough. Nothing of it is checked here: what it is for is seen
  * beside it. Says what it did; status 0, 3 where there is no vGPU.
  */
 #include <pthread.h>
@@ -15,8 +15,10 @@
 #include <time.h>
 
 #include "protocol/conformance/guest.h"
+#include "protocol/conformance/virgl_noise.h"
 
 static struct guest guest;
+static struct virgl_noise rendering;
 static atomic_bool stop;
 static uint32_t seed;
 static uint64_t words, rings, messages;
@@ -126,6 +128,16 @@ static void *send_wildly(void *argument)
 	return NULL;
 }
 
+static void *render_wildly(void *argument)
+{
+	(void)argument;
+	while (!atomic_load(&stop))
+		if (!noise_step(&rendering))
+			peer_interrupted(&guest.peer, pvgpu_device_vector(
+				guest.d, NOISE_CHANNEL), 1);
+	return NULL;
+}
+
 /* Attaches, as well as it goes among all this, and opens channels. */
 static bool attach(void)
 {
@@ -143,8 +155,11 @@ int main(int argc, char **argv)
 {
 	static void *(*const doings[])(void *) = {
 		ring, send_wildly, scribble,
+	}, *(*const renderings[])(void *) = {
+		ring, render_wildly, scribble,
 	};
 	const struct timespec while_ = { .tv_nsec = 30000000 };
+	const struct timespec longer = { .tv_nsec = 200000000 };
 	uint64_t until, attached = 0, tried = 0;
 	const char *missing;
 	pthread_t threads[3];
@@ -165,6 +180,7 @@ int main(int argc, char **argv)
 	for (; peer_now_ms() < until; tried++) {
 		/* Noise ends what messages began: every other time without. */
 		unsigned int count = 2 + tried % 2;
+		void *(*const *now)(void *) = doings;
 
 		/* A calm start, so that the rest gets somewhere. */
 		if (attach()) {
@@ -173,20 +189,27 @@ int main(int argc, char **argv)
 			guest_open(&guest, 2);
 			for (int i = 0; i < 4; i++)
 				guest_resource(&guest, 4u << 20, NULL);
+			if (tried % 4 > 1 &&
+			    noise_begin(&rendering, &guest,
+					seed + (uint32_t)tried))
+				now = renderings;
 		}
 		atomic_store(&stop, false);
 		for (unsigned int i = 0; i < count; i++)
-			if (pthread_create(&threads[i], NULL, doings[i], NULL))
+			if (pthread_create(&threads[i], NULL, now[i], NULL))
 				return 1;
-		nanosleep(&while_, NULL);
+		nanosleep(now == doings ? &while_ : &longer, NULL);
 		atomic_store(&stop, true);
 		for (unsigned int i = 0; i < count; i++)
 			pthread_join(threads[i], NULL);
 	}
 	printf("attached %llu of %llu times, %llu messages, %llu words of "
-	       "noise, %llu rings\n", (unsigned long long)attached,
+	       "noise, %llu rings, %llu batches and %llu requests of "
+	       "rendering\n", (unsigned long long)attached,
 	       (unsigned long long)tried, (unsigned long long)messages,
-	       (unsigned long long)words, (unsigned long long)rings);
+	       (unsigned long long)words, (unsigned long long)rings,
+	       (unsigned long long)rendering.batches,
+	       (unsigned long long)rendering.requests);
 	guest_disconnect(&guest);
 	return 0;
 }
