@@ -129,7 +129,7 @@ int pvgpu_start(struct pvgpu_card *pvgpu)
 	return 0;
 
 stop_link:
-	pvgpu_link_stop(pvgpu);
+	pvgpu_link_stop(pvgpu, false);
 	return ret;
 }
 
@@ -137,7 +137,7 @@ void pvgpu_stop(struct pvgpu_card *pvgpu)
 {
 	drm_dev_unplug(&pvgpu->drm);
 	drm_atomic_helper_shutdown(&pvgpu->drm);
-	pvgpu_link_stop(pvgpu);
+	pvgpu_link_stop(pvgpu, false);
 }
 
 static int __init pvgpu_init(void)

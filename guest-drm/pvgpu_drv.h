@@ -124,8 +124,10 @@ int pvgpu_link_init(struct pvgpu_card *pvgpu);
  * scheduled). Replays heads, channels and heads' state. May sleep.
  */
 int pvgpu_link_start(struct pvgpu_card *pvgpu);
-/* Detaches and lets nothing run any more. May sleep. */
-void pvgpu_link_stop(struct pvgpu_card *pvgpu);
+/* Detaches and lets nothing run any more; what VRAM holds is kept for a later
+ * pvgpu_link_start(), or given up. May sleep.
+ */
+void pvgpu_link_stop(struct pvgpu_card *pvgpu, bool keep);
 /* Something is wrong with the host: everybody who waits gets -EIO, and the
  * reset work attaches again. Any context.
  */

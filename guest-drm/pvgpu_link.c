@@ -480,7 +480,7 @@ int pvgpu_link_start(struct pvgpu_card *pvgpu)
 	return ret;
 }
 
-void pvgpu_link_stop(struct pvgpu_card *pvgpu)
+void pvgpu_link_stop(struct pvgpu_card *pvgpu, bool keep)
 {
 	struct pvgpu_link *link = &pvgpu->link;
 
@@ -494,7 +494,10 @@ void pvgpu_link_stop(struct pvgpu_card *pvgpu)
 	/* A host that is gone does not answer, and need not. */
 	mutex_lock(&link->reset_lock);
 	reinit_completion(&link->kick);
-	pvgpu_client_detach(&link->client, DETACH_TIMEOUT_MS);
+	if (keep)
+		pvgpu_client_detach(&link->client, DETACH_TIMEOUT_MS);
+	else
+		pvgpu_client_leave(&link->client, DETACH_TIMEOUT_MS);
 	mutex_unlock(&link->reset_lock);
 	/* What was under way is let go of. */
 	flush_workqueue(link->wq);

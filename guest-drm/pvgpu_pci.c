@@ -167,7 +167,7 @@ static void pvgpu_pci_shutdown(struct pci_dev *pdev)
 	struct pvgpu_card *pvgpu = pci_get_drvdata(pdev);
 
 	drm_atomic_helper_shutdown(&pvgpu->drm);
-	pvgpu_link_stop(pvgpu);
+	pvgpu_link_stop(pvgpu, false);
 }
 
 static int pvgpu_pci_suspend(struct device *dev)
@@ -178,7 +178,7 @@ static int pvgpu_pci_suspend(struct device *dev)
 	ret = drm_mode_config_helper_suspend(&pvgpu->drm);
 	if (ret)
 		return ret;
-	pvgpu_link_stop(pvgpu);
+	pvgpu_link_stop(pvgpu, true);
 	return 0;
 }
 

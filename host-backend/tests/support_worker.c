@@ -256,6 +256,12 @@ static bool busy(const struct worker *w)
 
 	if (w->present.head || poll(p, 1, 0) > 0)
 		return true;
+	if (w->attachment.state == PVGPU_STATE_DETACHED &&
+	    w->resources.sweep < w->resources.vram_size)
+		return true;
+	for (uint32_t i = 0; i < DEFERRED_MAX; i++)
+		if (w->deferred[i].used && w->deferred[i].giving)
+			return true;
 	for (uint32_t i = 0; i < w->limits.channels + 2; i++)
 		if (w->queues[i].pending)
 			return true;

@@ -133,6 +133,8 @@ void attach_look(struct worker *w)
 		version = PVGPU_VERSION_1;
 	}
 	drop_guest(w);
+	if (!nonce && !guest.features)
+		resource_sweep_begin(&w->resources);
 	window_write_info(w->window, &w->layout, &w->limits);
 	a->nonce = nonce;
 	write_host_block(w, status, version);
@@ -148,6 +150,16 @@ void attach_look(struct worker *w)
 				 a->driver_name, a->driver_version >> 16,
 				 a->driver_version & 0xffff, a->os_name);
 	}
+}
+
+bool attach_sweep(struct worker *w)
+{
+	/* Who is about to attach brings what it finds in VRAM; and a zero that
+	 * was read from the middle of another number is gone by now. */
+	if (w->resources.sweep == w->resources.vram_size ||
+	    pvgpu_load64(&guest_block(w)->nonce))
+		return false;
+	return resource_sweep(&w->resources);
 }
 
 void attach_broken(struct worker *w, uint32_t queue)

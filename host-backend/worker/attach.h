@@ -27,6 +27,9 @@ struct attachment {
 void attach_start(struct worker *w);
 /* Doorbell 0: attaches or detaches if the nonce says so. */
 void attach_look(struct worker *w);
+/* Gives back a piece of the VRAM of a guest that has left for good; whether
+ * there is more. */
+bool attach_sweep(struct worker *w);
 /* The guest's side of a queue makes no sense: nothing of it is believed any
  * more until the next attach. The picture stays. */
 void attach_broken(struct worker *w, uint32_t queue);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Control requests that are answered later: RESOURCE_DESTROY while batches
- * submitted before it are not done or a picture needs it, CHANNEL_CLOSE while
- * a batch is in hand, and COMMIT while a picture of what it replaces is being
- * read back. Later control messages overtake them, so that a long copy delays
- * no commit.
+ * submitted before it are not done, a picture needs it or its VRAM is given
+ * back to the host, CHANNEL_CLOSE while a batch is in hand, and COMMIT while a
+ * picture of what it replaces is being read back. Later control messages
+ * overtake them, so that a long copy delays no commit.
  */
 #ifndef PVGPU_WORKER_DEFERRED_H
 #define PVGPU_WORKER_DEFERRED_H
@@ -23,6 +23,7 @@ struct deferred {
 	const struct head *head;	/* whose picture is read, or NULL */
 	bool told;			/* the renderer: the resource goes */
 	bool rendering;			/* it may still use its VRAM */
+	bool giving;			/* nobody does: that goes back */
 	uint32_t waits;			/* bit (1 << channel - 1) */
 	uint32_t positions[PVGPU_MAX_CHANNELS];
 };
@@ -46,6 +47,8 @@ bool deferred_room(const struct worker *w);
 void deferred_progress(struct worker *w);
 /* The renderer has let go of the resource. */
 void deferred_rendered(struct worker *w, struct deferred *d);
+/* Gives back a bounded piece of VRAM; whether there is more. */
+bool deferred_turn(struct worker *w);
 void deferred_clear(struct worker *w);
 
 #endif

@@ -142,6 +142,7 @@ static bool any_pending(const struct worker *w)
 bool queues_turn(struct worker *w)
 {
 	uint32_t channels = w->limits.channels;
+	bool more = false;
 
 	if (w->attachment.state == PVGPU_STATE_ATTACHED &&
 	    w->queues[PVGPU_QUEUE_CONTROL].pending)
@@ -160,8 +161,11 @@ bool queues_turn(struct worker *w)
 		channel_slice(w, &w->channels[n]);
 		break;
 	}
+	if (w->attachment.state == PVGPU_STATE_ATTACHED)
+		more = deferred_turn(w);
 	interrupts_send(w);
-	return w->attachment.state == PVGPU_STATE_ATTACHED && any_pending(w);
+	return w->attachment.state == PVGPU_STATE_ATTACHED &&
+	       (more || any_pending(w));
 }
 
 /* ------------------------------------------------------------ interrupts */

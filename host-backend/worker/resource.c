@@ -4,12 +4,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "common/util.h"
 #include "virgl.h"
 
-#define OWNED_WORD_BITS 64
+#define NAMED_MAX 255u
+/* Of VRAM that is given back at a time: about 0.2 ms. */
+#define SWEEP_BYTES (1u << 20)
 
 static uint32_t bucket_of(const struct resource_table *t, uint32_t name)
 {
@@ -20,10 +23,8 @@ int resource_table_init(struct resource_table *t, uint8_t *vram,
 			uint64_t vram_size, uint32_t max_resources,
 			uint32_t max_extents, struct ledger *ledger)
 {
-	uint64_t words = (vram_size / PVGPU_EXTENT_ALIGN + OWNED_WORD_BITS) /
-			 OWNED_WORD_BITS;
 	cleanup_free struct resource **buckets = NULL;
-	cleanup_free uint64_t *owned = NULL;
+	cleanup_free uint8_t *named = NULL;
 	uint32_t bits = 1;
 	uint64_t key;
 
@@ -32,14 +33,14 @@ int resource_table_init(struct resource_table *t, uint8_t *vram,
 	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
 		return -errno;
 	buckets = calloc(1u << bits, sizeof(*buckets));
-	owned = calloc(words, sizeof(*owned));
-	if (!buckets || !owned)
+	named = calloc(vram_size / PVGPU_EXTENT_ALIGN + 1, sizeof(*named));
+	if (!buckets || !named)
 		return -ENOMEM;
 	*t = (struct resource_table){
 		.vram = vram, .vram_size = vram_size, .ledger = ledger,
 		.buckets = take_ptr(buckets), .bits = bits, .key = key | 1,
 		.max_resources = max_resources, .max_extents = max_extents,
-		.owned = take_ptr(owned),
+		.named = take_ptr(named), .sweep = vram_size,
 	};
 	return 0;
 }
@@ -49,9 +50,9 @@ void resource_table_finish(struct resource_table *t)
 	if (t->buckets)
 		resource_table_clear(t);
 	free(t->buckets);
-	free(t->owned);
+	free(t->named);
 	t->buckets = NULL;
-	t->owned = NULL;
+	t->named = NULL;
 }
 
 void resource_table_clear(struct resource_table *t)
@@ -59,7 +60,11 @@ void resource_table_clear(struct resource_table *t)
 	for (uint32_t i = 0; i < 1u << t->bits; i++)
 		while (t->buckets[i])
 			resource_destroy(t, t->buckets[i]);
+	if (t->named_most)
+		memset(t->named, 0, t->vram_size / PVGPU_EXTENT_ALIGN);
+	t->named_most = false;
 	t->aliased = false;
+	t->sweep = t->vram_size;
 }
 
 struct resource *resource_find(const struct resource_table *t, uint32_t name)
@@ -187,28 +192,104 @@ struct verdict resource_create(struct resource_table *t,
 	return accepted();
 }
 
-/* Marks an extent as owned or free, a word of units at a time. */
-static void own(struct resource_table *t, uint64_t offset, uint64_t length,
-		bool owned)
+/* Units of VRAM that hold nothing any more: the memory behind them is the
+ * host's again, and they read as zero. */
+static void remove_memory(struct resource_table *t, uint64_t at, uint64_t count)
+{
+	/* A kernel that cannot do it costs memory, and nothing else. */
+	if (count)
+		madvise(t->vram + at * PVGPU_EXTENT_ALIGN,
+			count * PVGPU_EXTENT_ALIGN, MADV_REMOVE);
+}
+
+/* An extent has one more name. */
+static void name_extent(struct resource_table *t, uint64_t offset,
+			uint64_t length)
+{
+	uint8_t *named = t->named + offset / PVGPU_EXTENT_ALIGN;
+	uint8_t most = 0;
+
+	for (uint64_t i = 0; i < length / PVGPU_EXTENT_ALIGN; i++) {
+		most |= named[i];
+		named[i] += named[i] != NAMED_MAX;
+	}
+	t->aliased |= most != 0;
+	t->named_most |= most >= NAMED_MAX - 1;
+}
+
+/* And one less; the host gets the memory back where that was the last one,
+ * and is asked to in runs. */
+static void give_back(struct resource_table *t, uint64_t offset,
+		      uint64_t length)
 {
 	uint64_t at = offset / PVGPU_EXTENT_ALIGN;
-	uint64_t end = at + length / PVGPU_EXTENT_ALIGN;
+	uint64_t end = at + length / PVGPU_EXTENT_ALIGN, run = 0;
 
-	while (at < end) {
-		uint64_t *word = &t->owned[at / OWNED_WORD_BITS];
-		uint64_t bit = at % OWNED_WORD_BITS;
-		uint64_t n = OWNED_WORD_BITS - bit;
-		uint64_t mask = ~0ull << bit;
-
-		if (n > end - at) {
-			n = end - at;
-			mask &= ~0ull >> (OWNED_WORD_BITS - bit - n);
+	for (; at < end; at++) {
+		t->named[at] -= t->named[at] != NAMED_MAX;
+		if (!t->named[at]) {
+			run++;
+			continue;
 		}
-		if (owned && *word & mask)
-			t->aliased = true;
-		*word = owned ? *word | mask : *word & ~mask;
-		at += n;
+		remove_memory(t, at - run, run);
+		run = 0;
 	}
+	remove_memory(t, end - run, run);
+}
+
+bool resource_give_back(struct resource_table *t, struct resource *r,
+			int64_t *budget)
+{
+	while (r->given_back < r->extent_count && *budget > 0) {
+		const struct extent *e = &r->extents[r->given_back];
+		uint64_t length = e->length - r->given_bytes;
+
+		if (length > SWEEP_BYTES)
+			length = SWEEP_BYTES;
+		give_back(t, e->offset + r->given_bytes, length);
+		/* A call costs something, however little it gives back. */
+		*budget -= (int64_t)(length + SWEEP_BYTES / 64);
+		r->given_bytes += length;
+		if (r->given_bytes == e->length) {
+			r->given_back++;
+			r->given_bytes = 0;
+		}
+	}
+	return r->given_back == r->extent_count;
+}
+
+/* What is left of a resource is named by it no more, and not given back. */
+static void unname(struct resource_table *t, const struct resource *r)
+{
+	uint64_t done = r->given_bytes;
+
+	for (uint32_t i = r->given_back; i < r->extent_count; i++) {
+		uint64_t at = (r->extents[i].offset + done) /
+			      PVGPU_EXTENT_ALIGN;
+		uint64_t end = (r->extents[i].offset + r->extents[i].length) /
+			       PVGPU_EXTENT_ALIGN;
+
+		for (; at < end; at++)
+			t->named[at] -= t->named[at] != NAMED_MAX;
+		done = 0;
+	}
+}
+
+void resource_sweep_begin(struct resource_table *t)
+{
+	t->sweep = 0;
+}
+
+bool resource_sweep(struct resource_table *t)
+{
+	uint64_t left = t->vram_size - t->sweep;
+
+	if (left > SWEEP_BYTES)
+		left = SWEEP_BYTES;
+	remove_memory(t, t->sweep / PVGPU_EXTENT_ALIGN,
+		      left / PVGPU_EXTENT_ALIGN);
+	t->sweep += left;
+	return t->sweep < t->vram_size;
 }
 
 void resource_destroy(struct resource_table *t, struct resource *r)
@@ -218,10 +299,7 @@ void resource_destroy(struct resource_table *t, struct resource *r)
 	while (*link != r)
 		link = &(*link)->next;
 	*link = r->next;
-	/* With aliases a bit may vanish that another still needs: `aliased`
-	 * then stays set, and nobody asks the bits. */
-	for (uint32_t i = 0; i < r->extent_count; i++)
-		own(t, r->extents[i].offset, r->extents[i].length, false);
+	unname(t, r);
 	budget_release(&t->ledger->window, r->backed);
 	ledger_release(t->ledger, LEDGER_SURFACES, r->charged);
 	t->count--;
@@ -321,7 +399,7 @@ struct verdict resource_back(struct resource_table *t,
 			.length = pvgpu_le64_to_cpu(extents[i].length),
 		};
 
-		own(t, e.offset, e.length, true);
+		name_extent(t, e.offset, e.length);
 		r->backed += e.length;
 		if (r->extent_count && last->offset + last->length == e.offset)
 			last->length += e.length;

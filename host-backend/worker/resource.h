@@ -38,6 +38,8 @@ struct resource {
 	uint32_t extent_count;
 	uint32_t extent_room;
 	uint32_t extents_named;		/* as the guest sent them */
+	uint32_t given_back;		/* extents, while it is destroyed */
+	uint64_t given_bytes;		/* of the next one */
 	uint32_t shown;			/* planes that show it */
 	const struct deferred *dying;	/* its destruction waits, or NULL */
 };
@@ -52,7 +54,13 @@ struct resource_table {
 	uint32_t count;
 	uint32_t max_resources;
 	uint32_t max_extents;
-	uint64_t *owned;		/* a bit for each VRAM unit with backing */
+	/* For each unit of VRAM how often resources name it. What reaches the
+	 * most that there is stays there until the next attach. */
+	uint8_t *named;
+	bool named_most;
+	/* From where on VRAM that the guest gave up goes back; vram_size:
+	 * it did not. */
+	uint64_t sweep;
 	/* Some VRAM was behind two resources since the last attach, so two
 	 * resources, or two places of one, may be the same memory. */
 	bool aliased;
@@ -80,7 +88,17 @@ struct verdict resource_back(struct resource_table *table,
 			     const struct pvgpu_resource_back *request,
 			     uint32_t length,
 			     struct resource **ret_resource);
+/* VRAM behind a resource that is being destroyed and that no other names goes
+ * back to the host, about *budget bytes of it, which is lowered; what was
+ * given back before is not named by it any more. Whether all of it is. */
+bool resource_give_back(struct resource_table *table, struct resource *r,
+			int64_t *budget);
 void resource_destroy(struct resource_table *table, struct resource *r);
+
+/* The guest has given all of it up. Until the next resource_table_clear(). */
+void resource_sweep_begin(struct resource_table *table);
+/* A bounded piece of it; whether there is more. */
+bool resource_sweep(struct resource_table *table);
 
 static inline bool resource_usable(const struct resource *r)
 {

@@ -188,6 +188,7 @@ int worker_turn(struct worker *w, int timeout_ms)
 	int n, ret = 0;
 
 	more |= present_turn(w);
+	more |= attach_sweep(w);
 	/* No request is read before the last one's answer is out. */
 	if (w->link >= 0 && !w->present.head != w->link_watched) {
 		struct epoll_event event = {

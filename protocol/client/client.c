@@ -251,6 +251,15 @@ int pvgpu_client_detach(struct pvgpu_client *c, uint32_t timeout_ms)
 	return say_nonce(c, 0, timeout_ms);
 }
 
+int pvgpu_client_leave(struct pvgpu_client *c, uint32_t timeout_ms)
+{
+	c->generation = 0;
+	pvgpu_store64(&guest_block(c)->features, 0);
+	/* Who sees the nonce sees that. */
+	pvgpu_mb();
+	return say_nonce(c, 0, timeout_ms);
+}
+
 bool pvgpu_client_attached(const struct pvgpu_client *c)
 {
 	const struct pvgpu_host_block *host = host_block(c);

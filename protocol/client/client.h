@@ -100,8 +100,11 @@ int pvgpu_client_init(struct pvgpu_client *client, void *window, uint64_t size,
 int pvgpu_client_attach(struct pvgpu_client *client,
 			const struct pvgpu_hello *hello, uint32_t timeout_ms);
 
-/* Tells the host that the guest is going; waits for its answer. */
+/* Tells the host that the guest is going; waits for its answer. VRAM keeps
+ * what it holds. */
 int pvgpu_client_detach(struct pvgpu_client *client, uint32_t timeout_ms);
+/* And that what VRAM holds is needed no more: the host may have it. */
+int pvgpu_client_leave(struct pvgpu_client *client, uint32_t timeout_ms);
 
 /* Whether the host still holds this attachment. */
 bool pvgpu_client_attached(const struct pvgpu_client *client);

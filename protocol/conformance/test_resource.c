@@ -252,13 +252,17 @@ static void destroy_waits(struct guest *g)
 	struct pvgpu_resource_create again;
 	struct pvgpu_copy_fill fill;
 	uint8_t *bytes;
-	uint32_t r, i, round;
+	uint32_t r, keeper, i, round;
 
 	EXPECT_OK(g, "open", guest_open(g, 1));
 	for (round = 0; round < 5; round++) {
 		g->vram_used = 0;
 		r = guest_resource(g, size, &bytes);
 		EXPECT(r, "resource");
+		/* What another names too is still there after the end. */
+		g->vram_used = 0;
+		keeper = guest_resource(g, size, &bytes);
+		EXPECT(keeper, "another of the same VRAM");
 		for (i = 1; i <= 3; i++) {
 			fill = (struct pvgpu_copy_fill){
 				.dst.resource = pvgpu_cpu_to_le32(r),
@@ -288,6 +292,7 @@ static void destroy_waits(struct guest *g)
 		EXPECT(!g->status, "create again: %u, detail %u", g->status,
 		       g->detail);
 		EXPECT_OK(g, "destroy", guest_destroy(g, r));
+		EXPECT_OK(g, "destroy", guest_destroy(g, keeper));
 	}
 }
 
