@@ -245,19 +245,25 @@ int pvgpu_client_attach(struct pvgpu_client *c, const struct pvgpu_hello *hello,
 	return c->generation ? 0 : PVGPU_CLIENT_LOST;
 }
 
-int pvgpu_client_detach(struct pvgpu_client *c, uint32_t timeout_ms)
+/* Beside nonce 0, `features` says whether VRAM is still wanted. */
+static int say_goodbye(struct pvgpu_client *c, uint64_t features,
+		       uint32_t timeout_ms)
 {
 	c->generation = 0;
+	pvgpu_store64(&guest_block(c)->features, features);
+	/* Who sees the nonce sees that. */
+	pvgpu_mb();
 	return say_nonce(c, 0, timeout_ms);
+}
+
+int pvgpu_client_detach(struct pvgpu_client *c, uint32_t timeout_ms)
+{
+	return say_goodbye(c, ~0ull, timeout_ms);
 }
 
 int pvgpu_client_leave(struct pvgpu_client *c, uint32_t timeout_ms)
 {
-	c->generation = 0;
-	pvgpu_store64(&guest_block(c)->features, 0);
-	/* Who sees the nonce sees that. */
-	pvgpu_mb();
-	return say_nonce(c, 0, timeout_ms);
+	return say_goodbye(c, 0, timeout_ms);
 }
 
 bool pvgpu_client_attached(const struct pvgpu_client *c)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Handshake, information page, attach, detach, reset: spec.md 2, 4, 5. */
 #include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "conform.h"
 
@@ -100,7 +102,20 @@ static void attach_and_detach(struct guest *g)
 	EXPECT(state(g) == PVGPU_STATE_DETACHED, "state %u", state(g));
 	EXPECT(pvgpu_client_detach(&g->client, ANSWER_MS) == 0,
 	       "detach again");
+	/* VRAM is kept, but from a guest that leaves for good. */
+	memset(g->vram, 0x5a, 8192);
+	EXPECT(guest_attach(g, 0) == 0, "attach after detach, for nothing");
+	EXPECT(pvgpu_client_detach(&g->client, ANSWER_MS) == 0, "detach");
 	EXPECT(guest_attach(g, ~0ull) == 0, "attach after detach");
+	EXPECT(g->vram[0] == 0x5a && g->vram[8191] == 0x5a,
+	       "detaching changed VRAM");
+	EXPECT(pvgpu_client_leave(&g->client, ANSWER_MS) == 0, "leave");
+	EXPECT(state(g) == PVGPU_STATE_DETACHED, "state %u", state(g));
+	EXPECT(guest_attach(g, ~0ull) == 0, "attach after leaving");
+	memset(g->vram, 0xa5, 8192);
+	usleep(50000);
+	EXPECT(g->vram[0] == 0xa5 && g->vram[8191] == 0xa5,
+	       "VRAM was taken back while a guest is attached");
 	EXPECT(g->client.generation > first, "generation %u after %u",
 	       g->client.generation, first);
 	EXPECT_OK(g, "ping", guest_ping(g));

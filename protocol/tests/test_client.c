@@ -396,6 +396,11 @@ static void test_attach(void **state)
 	assert_int_equal(pvgpu_client_detach(&r->client, 100), 0);
 	assert_false(pvgpu_client_attached(&r->client));
 	assert_int_equal(ping(r, 3), PVGPU_CLIENT_LOST);
+	assert_int_not_equal(pvgpu_load64(&g->features), 0);
+	attach(r);
+	assert_int_equal(pvgpu_client_leave(&r->client, 100), 0);
+	assert_int_equal(pvgpu_load64(&g->features), 0);
+	assert_false(pvgpu_client_attached(&r->client));
 	attach(r);
 }
 
