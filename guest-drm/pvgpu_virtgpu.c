@@ -266,6 +266,24 @@ int pvgpu_ioctl_resource_info(struct drm_device *drm, void *data, struct drm_fil
 
 /* ------------------------------------------------- transfers and waiting */
 
+/* A program's 0 is the row, or the layer, of the whole level; the protocol's is
+ * that of the box.
+ */
+static void transfer_strides(const struct pvgpu_surface *shape,
+			     const struct drm_virtgpu_3d_transfer_to_host *args,
+			     struct pvgpu_virgl_transfer *message)
+{
+	struct pvgpu_block block = pvgpu_surface_block(shape->format);
+	u32 columns = DIV_ROUND_UP(pvgpu_level_side(shape->width, args->level), block.width);
+	u32 rows = DIV_ROUND_UP(pvgpu_level_side(shape->height, args->level), block.height);
+	u64 stride = args->stride ? args->stride : (u64)columns * block.bytes;
+	u64 layer = args->layer_stride ? args->layer_stride : stride * rows;
+
+	/* What is larger than its memory can be is refused by the host anyway. */
+	message->stride = pvgpu_cpu_to_le32(min_t(u64, stride, U32_MAX));
+	message->layer_stride = pvgpu_cpu_to_le32(min_t(u64, layer, U32_MAX));
+}
+
 static int transfer(struct drm_file *file, u32 opcode,
 		    const struct drm_virtgpu_3d_transfer_to_host *args)
 {
@@ -273,8 +291,6 @@ static int transfer(struct drm_file *file, u32 opcode,
 	struct pvgpu_virgl_transfer message = {
 		.offset = pvgpu_cpu_to_le64(args->offset),
 		.level = pvgpu_cpu_to_le32(args->level),
-		.stride = pvgpu_cpu_to_le32(args->stride),
-		.layer_stride = pvgpu_cpu_to_le32(args->layer_stride),
 		.x = pvgpu_cpu_to_le32(args->box.x),
 		.y = pvgpu_cpu_to_le32(args->box.y),
 		.z = pvgpu_cpu_to_le32(args->box.z),
@@ -305,6 +321,7 @@ static int transfer(struct drm_file *file, u32 opcode,
 	ret = to_pvgpu_bo(obj)->surface ? pvgpu_bo_back(to_pvgpu_bo(obj)) : -EINVAL;
 	if (ret)
 		goto put;
+	transfer_strides(&to_pvgpu_bo(obj)->shape, args, &message);
 	pvgpu_msg_init(&message, opcode);
 	message.context = pvgpu_cpu_to_le32(context->name);
 	message.resource = pvgpu_cpu_to_le32(to_pvgpu_bo(obj)->resource);
