@@ -365,25 +365,48 @@ void pvgpu_channel_collect_all(struct pvgpu_card *pvgpu)
 	}
 }
 
+static void objects_put(struct drm_gem_object **objs, u32 count)
+{
+	u32 i;
+
+	for (i = 0; objs && i < count; i++)
+		drm_gem_object_put(objs[i]);
+	kvfree(objs);
+}
+
+void pvgpu_fence_hold(struct dma_fence *base, struct drm_gem_object **objs, u32 count)
+{
+	struct pvgpu_fence_obj *fence = pvgpu_fence_of(base);
+	bool reaped;
+
+	spin_lock_irq(&fence->channel->lock);
+	reaped = fence->reaped;
+	if (!reaped) {
+		fence->objs = objs;
+		fence->count = count;
+	}
+	spin_unlock_irq(&fence->channel->lock);
+	if (reaped)
+		objects_put(objs, count);
+}
+
 /* Lets go of what batches held that are done. */
 static void channel_work(struct work_struct *work)
 {
 	struct pvgpu_channel *channel = container_of(work, struct pvgpu_channel, work);
 	struct pvgpu_fence_obj *fence, *next;
 	LIST_HEAD(reap);
-	u32 i;
 
 	channel_process(channel);
 	spin_lock_irq(&channel->lock);
 	list_splice_init(&channel->reap, &reap);
+	list_for_each_entry(fence, &reap, entry)
+		fence->reaped = true;
 	spin_unlock_irq(&channel->lock);
 	list_for_each_entry_safe(fence, next, &reap, entry) {
 		list_del_init(&fence->entry);
-		for (i = 0; i < fence->count; i++)
-			drm_gem_object_put(fence->objs[i]);
-		kvfree(fence->objs);
+		objects_put(fence->objs, fence->count);
 		fence->objs = NULL;
-		fence->count = 0;
 		if (fence->context)
 			pvgpu_context_put(fence->context);
 		fence->context = NULL;
@@ -530,8 +553,6 @@ static int channel_try_send(struct pvgpu_channel *channel, struct pvgpu_batch *b
 		fence->context->batches++;
 		fence->context->bytes += fence->size;
 	}
-	fence->objs = batch->objs;
-	fence->count = batch->count;
 	fence->event = batch->event;
 	fence->wanted = fence->event;
 	dma_fence_get(&fence->base);

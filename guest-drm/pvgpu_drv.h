@@ -441,6 +441,7 @@ struct pvgpu_fence_obj {
 	struct pvgpu_context *context;	/* a reference, or NULL */
 	struct drm_gem_object **objs;	/* references; the array is ours too */
 	u32 count;
+	bool reaped;			/* nothing is let go of any more */
 	struct pvgpu_event *event;
 };
 
@@ -454,10 +455,11 @@ struct pvgpu_batch {
 	/** @commands: of a VIRGL_SUBMIT; @size bytes, 0 for all others */
 	const void *commands;
 	u32 size;
-	/** @objs, @event: taken over where it is sent */
+	/** @event: taken over where it is sent */
+	struct pvgpu_event *event;
+	/** @objs: for pvgpu_submit() */
 	struct drm_gem_object **objs;
 	u32 count;
-	struct pvgpu_event *event;
 };
 
 int pvgpu_channel_init(struct pvgpu_card *pvgpu);
@@ -489,6 +491,10 @@ void pvgpu_fence_init(struct pvgpu_fence_obj *fence, const struct pvgpu_timeline
 void pvgpu_fence_sent(struct pvgpu_fence_obj *fence, struct pvgpu_timeline *timeline);
 /* NULL for a fence of somebody else. */
 struct pvgpu_fence_obj *pvgpu_fence_of(struct dma_fence *fence);
+/* References that go when the batch is done, which it may be already, and the
+ * array (kvmalloc'ed) with them. A batch of a context's.
+ */
+void pvgpu_fence_hold(struct dma_fence *fence, struct drm_gem_object **objs, u32 count);
 void pvgpu_fence_fail(struct pvgpu_fence_obj *fence, int error);
 
 /* ------------------------------------------------------- pvgpu_context.c */
@@ -584,8 +590,8 @@ void pvgpu_virgl_uncharge(struct pvgpu_card *pvgpu, u64 bytes, u32 generation);
 struct pvgpu_bo *pvgpu_surface_create(struct pvgpu_context *context,
 				      const struct drm_virtgpu_resource_create *args);
 /* Sends a batch that uses these objects, after all that it must come after, and
- * makes what comes next wait for it. The objects are the batch's, as in
- * pvgpu_channel_submit().
+ * makes what comes next wait for it. References and array are taken over where
+ * it is sent.
  */
 struct dma_fence *pvgpu_submit(struct pvgpu_context *context, struct pvgpu_batch *batch);
 int pvgpu_ioctl_map(struct drm_device *drm, void *data, struct drm_file *file);

@@ -46,11 +46,13 @@ struct dma_fence *pvgpu_submit(struct pvgpu_context *context, struct pvgpu_batch
 	if (!ret)
 		ret = wait_objects(channel, batch);
 	fence = ret ? ERR_PTR(ret) : pvgpu_channel_submit(channel, batch);
-	/* The references may be gone already, but for who holds the locks. */
 	for (i = 0; i < count && !IS_ERR(fence); i++)
 		dma_resv_add_fence(objs[i]->resv, fence, DMA_RESV_USAGE_WRITE);
 	if (count)
 		drm_gem_unlock_reservations(objs, count, &ctx);
+	/* Not before: it may be done already. */
+	if (!IS_ERR(fence))
+		pvgpu_fence_hold(fence, objs, count);
 	return fence;
 }
 
