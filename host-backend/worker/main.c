@@ -96,8 +96,8 @@ static int serve(struct worker *w)
 }
 
 /*
- * The process: one for each running vGPU, started and reaped by pvgpud, one
- * thread. Descriptor 3 is the link to the manager; the first message on it
+ * The process: one for each running vGPU, started and reaped by pvgpud; one
+ * thread, and once a guest renders that of renderer.h and GL's own. Descriptor 3 is the link to the manager; the first message on it
  * brings the vGPU's limits, its window, the state page and the eventfds. With
  * these mapped and watched the process shuts itself in (sandbox.h) and only
  * then looks at the first byte that a guest wrote.
