@@ -150,6 +150,12 @@ static void test_known(void **state)
 
 		if (number == VIRGL_CREATE_OBJECT)
 			continue;
+		/* More words of it are handles. */
+		if (number == VIRGL_SET_STREAMOUT_TARGETS) {
+			command(&t, number, 0, 1, 77);
+			passes(s, &t, 0);
+			continue;
+		}
 		command(&t, number, 0, n, 0);
 		passes(s, &t, 0);
 		command(&t, number, 0xff, n + 7, 0);
@@ -298,6 +304,68 @@ static void test_shaders(void **state)
 	refuses(&t, 40, "it goes on elsewhere than the shader ended");
 	shader(&t, 5, 0x7fffffff, 0);	/* 32 GiB of charge */
 	refuses(&t, 0, "its shader does not fit the device budget");
+}
+
+static uint32_t *set_targets(struct text *text, uint32_t count, uint32_t a,
+			     uint32_t b)
+{
+	uint32_t *at = command(text, VIRGL_SET_STREAMOUT_TARGETS, 0,
+			       1 + count, 0);
+
+	if (count > 0)
+		at[2] = a;
+	if (count > 1)
+		at[3] = b;
+	return at;
+}
+
+static void test_targets(void **state)
+{
+	const uint32_t type = VIRGL_OBJECT_STREAMOUT_TARGET;
+	const uint64_t object = PVGPU_CHARGE_OBJECT;
+	struct stream *s = fresh();
+
+	(void)state;
+	t.count = 0;
+	create(&t, type, 1);
+	create(&t, type, 2);
+	set_targets(&t, 0, 0, 0);
+	passes(s, &t, 2 * object);
+	/* Each combination is kept, once. */
+	set_targets(&t, 1, 1, 0);
+	set_targets(&t, 2, 1, 2);
+	set_targets(&t, 2, 2, 1);
+	set_targets(&t, 1, 1, 0);
+	set_targets(&t, 2, 1, 0);
+	set_targets(&t, 2, 0, 0);
+	passes(s, &t, 7 * object);
+	/* And goes with any of those in it. */
+	command(&t, VIRGL_DESTROY_OBJECT, 0, 1, 2);
+	passes(s, &t, 4 * object);
+	create(&t, VIRGL_OBJECT_DSA, 1);
+	passes(s, &t, 2 * object);
+	/* Those of another sub-context are others. */
+	command(&t, VIRGL_CREATE_SUB_CTX, 0, 1, 1);
+	create(&t, type, 1);
+	set_targets(&t, 1, 1, 0);
+	passes(s, &t, PVGPU_CHARGE_CONTEXT + 4 * object);
+	command(&t, VIRGL_DESTROY_SUB_CTX, 0, 1, 1);
+	passes(s, &t, 2 * object);
+	end(s);
+
+	set_targets(&t, 2, 0, 1);
+	refuses(&t, 0, "it streams out to what is no target");
+	create(&t, VIRGL_OBJECT_DSA, 1);
+	set_targets(&t, 1, 1, 0);
+	refuses(&t, 24, "it streams out to what is no target");
+	set_targets(&t, 17, 0, 0);
+	refuses(&t, 0, "it has more targets than there can be");
+	for (uint32_t i = 1; i <= 33; i++)
+		create(&t, type, i);
+	for (uint32_t i = 0; i < 1025; i++)
+		set_targets(&t, 2, 1 + i / 32, 1 + i % 32);
+	refuses(&t, 33 * 20 + 1024 * 16,
+		"it combines targets in too many ways");
 }
 
 static void test_sub_contexts(void **state)
@@ -526,7 +594,11 @@ static void test_noise(void **state)
 
 			t.count = 0;
 			for (uint64_t n = noise(&seed) % 60; n; n--)
-				if (run % 4)
+				if (run % 4 && noise(&seed) % 500 == 0)
+					set_targets(&t,
+						(uint32_t)(noise(&seed) % 4),
+						handle_of(1), handle_of(2));
+				else if (run % 4)
 					model_step(&m, &seed);
 				else
 					word(&t, (uint32_t)noise(&seed) &
@@ -604,6 +676,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_objects),
 		cmocka_unit_test(test_shaders),
+		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_sub_contexts),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_model),

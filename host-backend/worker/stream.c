@@ -18,12 +18,20 @@
 #define TEXT_CHARGE	16u		/* for each byte of a shader */
 #define TABLE_MIN_BITS	4u
 #define TABLE_MAX_BITS	28u
+#define TARGETS_MAX	1024u		/* combinations, of a sub-context */
 
 struct object {
 	uint32_t handle;		/* 0: a free place */
-	bool shader;
+	uint32_t type;			/* VIRGL_OBJECT_* */
 	uint32_t text;			/* of a shader, bytes, whole words */
 	uint32_t got;			/* so far */
+};
+
+/* Buffers that shaders stream out to, bound together: the renderer keeps an
+ * object for each combination that it has seen, until one of them goes. */
+struct targets {
+	uint32_t count;
+	uint32_t handles[VIRGL_MAX_TARGETS];
 };
 
 struct sub_context {
@@ -32,6 +40,8 @@ struct sub_context {
 	uint32_t bits;			/* log2 of the places */
 	uint32_t count;
 	struct object *objects;		/* NULL: none yet */
+	struct targets *targets;
+	uint32_t targets_count, targets_room;
 	uint64_t made[LEDGER_KINDS];	/* bytes, with what it costs itself */
 };
 
@@ -60,13 +70,15 @@ static uint64_t sum(const uint64_t made[LEDGER_KINDS])
 
 static enum ledger_kind kind_of(const struct object *o)
 {
-	return o->shader ? LEDGER_SHADERS : LEDGER_OBJECTS;
+	return o->type == VIRGL_OBJECT_SHADER ? LEDGER_SHADERS :
+						LEDGER_OBJECTS;
 }
 
 static uint64_t cost_of(const struct object *o)
 {
-	return o->shader ? PVGPU_CHARGE_SHADER + TEXT_CHARGE * (uint64_t)o->text
-			 : PVGPU_CHARGE_OBJECT;
+	return o->type == VIRGL_OBJECT_SHADER ?
+	       PVGPU_CHARGE_SHADER + TEXT_CHARGE * (uint64_t)o->text :
+	       PVGPU_CHARGE_OBJECT;
 }
 
 /* Counts what is about to be made; what the batch has destroyed before it
@@ -166,6 +178,24 @@ static bool make_room(const struct stream *s, struct sub_context *sub)
 	return sub->bits < TABLE_MAX_BITS && resize(s, sub, sub->bits + 1);
 }
 
+/* A target goes, and with it each combination that it was in. */
+static void targets_forget(struct stream *s, struct sub_context *sub,
+			   uint32_t handle)
+{
+	for (uint32_t i = 0; i < sub->targets_count; i++) {
+		struct targets *t = &sub->targets[i];
+		uint32_t at = 0;
+
+		while (at < t->count && t->handles[at] != handle)
+			at++;
+		if (at == t->count)
+			continue;
+		*t = sub->targets[--sub->targets_count];
+		i--;
+		subtract(s, sub, LEDGER_OBJECTS, PVGPU_CHARGE_OBJECT);
+	}
+}
+
 /* Takes an object out, and moves up those that were displaced by it. */
 static void take_out(struct stream *s, struct sub_context *sub,
 		     struct object *gone)
@@ -174,6 +204,8 @@ static void take_out(struct stream *s, struct sub_context *sub,
 	uint32_t hole = (uint32_t)(gone - sub->objects), at = hole;
 
 	subtract(s, sub, kind_of(gone), cost_of(gone));
+	if (gone->type == VIRGL_OBJECT_STREAMOUT_TARGET)
+		targets_forget(s, sub, gone->handle);
 	for (;;) {
 		uint32_t home;
 
@@ -201,7 +233,7 @@ static const char *put_in(struct stream *s, const struct object *o)
 	if (old)
 		take_out(s, sub, old);
 	if (!add(s, sub, kind_of(o), cost_of(o)))
-		return o->shader ?
+		return o->type == VIRGL_OBJECT_SHADER ?
 		       "its shader does not fit the device budget" :
 		       "its object does not fit the device budget";
 	if (!make_room(s, sub)) {
@@ -260,6 +292,7 @@ static void sub_destroy(struct stream *s, uint32_t id)
 	for (int k = 0; k < LEDGER_KINDS; k++)
 		s->made[k] -= sub->made[k];
 	free(sub->objects);
+	free(sub->targets);
 	free(sub);
 }
 
@@ -273,7 +306,8 @@ static const char *shader(struct stream *s, const uint32_t *command)
 	uint32_t said = command[VIRGL_SHADER_LENGTH];
 	uint32_t outputs = command[VIRGL_SHADER_OUTPUTS];
 	uint32_t words = length - VIRGL_SHADER_OUTPUTS;	/* of text, here */
-	struct object o = { .handle = command[1], .shader = true }, *old;
+	struct object o = { .handle = command[1], .type = VIRGL_OBJECT_SHADER };
+	struct object *old;
 
 	if (command[VIRGL_SHADER_KIND] > VIRGL_SHADER_COMPUTE)
 		return "its shader is of no kind";
@@ -284,7 +318,8 @@ static const char *shader(struct stream *s, const uint32_t *command)
 	}
 	if (said & VIRGL_SHADER_CONTINUED) {
 		old = find(s, s->current, o.handle);
-		if (!old || !old->shader || old->got == old->text)
+		if (!old || old->type != VIRGL_OBJECT_SHADER ||
+		    old->got == old->text)
 			return "it goes on with no shader";
 		if ((said & ~VIRGL_SHADER_CONTINUED) != old->got || !words ||
 		    words > (old->text - old->got) / 4)
@@ -320,7 +355,9 @@ static const char *create(struct stream *s, const uint32_t *command)
 		return "its object has no handle";
 	if (type == VIRGL_OBJECT_SHADER)
 		return shader(s, command);
-	return put_in(s, &(struct object){ .handle = command[1] });
+	return put_in(s, &(struct object){
+		.handle = command[1], .type = type,
+	});
 }
 
 static const char *destroy(struct stream *s, uint32_t handle)
@@ -329,6 +366,46 @@ static const char *destroy(struct stream *s, uint32_t handle)
 
 	if (o)
 		take_out(s, s->current, o);
+	return NULL;
+}
+
+/* The renderer goes wrong where one of them is none, and keeps what it had
+ * done until then. */
+static const char *set_targets(struct stream *s, const uint32_t *command)
+{
+	struct sub_context *sub = s->current;
+	struct targets new = { .count = virgl_length(command[0]) - 1 };
+
+	if (!new.count)
+		return NULL;
+	if (new.count > VIRGL_MAX_TARGETS)
+		return "it has more targets than there can be";
+	memcpy(new.handles, command + VIRGL_TARGETS_HANDLES, new.count * 4);
+	for (uint32_t i = 0; i < new.count; i++) {
+		struct object *o = find(s, sub, new.handles[i]);
+
+		if (new.handles[i] &&
+		    (!o || o->type != VIRGL_OBJECT_STREAMOUT_TARGET))
+			return "it streams out to what is no target";
+	}
+	for (uint32_t i = 0; i < sub->targets_count; i++)
+		if (!memcmp(&sub->targets[i], &new, sizeof(new)))
+			return NULL;
+	if (sub->targets_count == TARGETS_MAX)
+		return "it combines targets in too many ways";
+	if (sub->targets_count == sub->targets_room) {
+		uint32_t room = sub->targets_room * 2 + 4;
+		struct targets *more = realloc(sub->targets,
+					       room * sizeof(*more));
+
+		if (!more)
+			return "there is no memory for another object";
+		sub->targets = more;
+		sub->targets_room = room;
+	}
+	if (!add(s, sub, LEDGER_OBJECTS, PVGPU_CHARGE_OBJECT))
+		return "its targets do not fit the device budget";
+	sub->targets[sub->targets_count++] = new;
 	return NULL;
 }
 
@@ -373,6 +450,8 @@ static const char *heed(struct stream *s, const uint32_t *command)
 		if (sub)
 			s->current = sub;
 		return NULL;
+	case VIRGL_SET_STREAMOUT_TARGETS:
+		return set_targets(s, command);
 	case VIRGL_SEND_STRING_MARKER:
 		if (command[VIRGL_MARKER_LENGTH] > (length - 1) * 4)
 			return "its text ends beyond it";
@@ -435,6 +514,7 @@ void stream_free(struct stream *s)
 	while (s->first.next)
 		sub_destroy(s, s->first.next->id);
 	free(s->first.objects);
+	free(s->first.targets);
 	for (int k = 0; k < LEDGER_KINDS; k++)
 		ledger_note(s->ledger, (enum ledger_kind)k, 0, s->noted[k]);
 	budget_release(&s->ledger->device, s->charged);

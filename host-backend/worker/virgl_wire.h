@@ -134,6 +134,10 @@ enum virgl_objects {
 #define VIRGL_SHADER_COMPUTE	5u	/* the last kind */
 #define VIRGL_MAX_OUTPUTS	64u
 
+/* Of SET_STREAMOUT_TARGETS: handles follow the first word. */
+#define VIRGL_TARGETS_HANDLES	2u
+#define VIRGL_MAX_TARGETS	16u
+
 #define VIRGL_MARKER_LENGTH	1u	/* bytes, of the words behind it */
 
 #endif
