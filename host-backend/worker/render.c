@@ -28,6 +28,7 @@ struct render {
 	uint32_t *commands;		/* the batch in hand, a private copy */
 	size_t commands_room;		/* bytes */
 	struct transfer_buffer buffer;
+	uint32_t current;		/* id of the context that ran a batch just now */
 	bool complained;		/* the renderer, about the batch in hand */
 	struct log_limit log;		/* for lines that a guest can provoke */
 };
@@ -391,11 +392,27 @@ static void batch(struct render *g, struct job *job)
 		transfer(g, job);
 }
 
+/* Making and ending sub-contexts leaves another GL context current than the one
+ * that virglrenderer 0.10 believes is: the next batch of that one would run in
+ * the wrong place. So nothing but batch after batch of one context goes on
+ * where it was. */
+static void enter(struct render *g, const struct job *job)
+{
+	uint32_t now = job->kind == JOB_SUBMIT ? job->context->id : 0;
+
+	if (job->kind == JOB_START || job->kind == JOB_NOP)
+		return;
+	if (!now || now != g->current)
+		virgl_renderer_force_ctx_0();
+	g->current = now;
+}
+
 void render_job(struct render *g, struct job *job)
 {
 	struct context *c = job->context;
 	bool both = c && c->made && job->rendered && job->rendered->made;
 
+	enter(g, job);
 	switch (job->kind) {
 	case JOB_NOP:
 	case JOB_SUBMIT:
