@@ -47,6 +47,8 @@ static void done(void *context, struct job *job)
 	(void)context;
 	t.done++;
 	t.refused |= refused(job->verdict);
+	if (job->kind == JOB_READ_BACK)
+		memcpy(t.pixels, job->read_back.pixels, sizeof(t.pixels));
 	job_free(job);
 }
 
@@ -193,8 +195,13 @@ static bool read_back(void)
 	job->rendered = &t.target;
 	job->read_back = (struct job_read_back){
 		.width = SIDE, .height = SIDE, .stride = SIDE * 4,
-		.pixels = (uint8_t *)t.pixels, .size = sizeof(t.pixels),
+		.pixels = calloc(1, sizeof(t.pixels)),
+		.size = sizeof(t.pixels),
 	};
+	if (!job->read_back.pixels) {
+		job_free(job);
+		return false;
+	}
 	return wait_for(job);
 }
 
