@@ -47,6 +47,7 @@ static const struct group {
 	{ virgl_look_tests, RENDERS, { &screenshot_command } },
 	{ virgl_noise_tests, RENDERS, { NULL } },
 	{ virgl_growth_tests, RENDERS, { &figures_command } },
+	{ virgl_replace_tests, RENDERS, { &replace_command } },
 	{ replace_tests, ANY, { &replace_command } },
 	{ head_replace_tests, ANY, { &replace_command, &head_command } },
 };
@@ -143,7 +144,8 @@ static int usage(FILE *to)
 		"COMMAND is run by a shell. --screenshot: when the test picture is\n"
 		"shown, with HEAD WIDTH HEIGHT behind it; it fails if the picture is\n"
 		"wrong. --replace: to kill the process that serves the vGPU; without\n"
-		"it the tests host-replaced* are left out. --head: to change what is\n"
+		"it the tests host-replaced*, virgl-host-killed and\n"
+		"virgl-drawing-without-end are left out. --head: to change what is\n"
 		"plugged into a head, with HEAD and what `pvgpuctl head` takes behind\n"
 		"it; without it the tests head-changes* are left out. --figures: to\n"
 		"print what is used of the device and of the window budget, bytes, and\n"

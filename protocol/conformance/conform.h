@@ -24,7 +24,7 @@ extern const struct test attach_tests[], control_tests[], resource_tests[],
 	virgl_offer_tests[], virgl_absent_tests[], virgl_wanted_tests[],
 	virgl_context_tests[], virgl_surface_tests[], virgl_batch_tests[],
 	virgl_transfer_tests[], virgl_draw_tests[], virgl_look_tests[],
-	virgl_noise_tests[], virgl_growth_tests[];
+	virgl_noise_tests[], virgl_growth_tests[], virgl_replace_tests[];
 
 /* Run for every head that is drawn, with head, width and height behind it;
  * NULL: none was given. Its exit status says whether the picture is right. */
