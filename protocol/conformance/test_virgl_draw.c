@@ -126,6 +126,42 @@ static void sub_contexts(struct guest *g)
 	       pixel(others, 9, 9));
 }
 
+/* How many samples a rectangle passed: written into VRAM when it is known. */
+static void queries(struct guest *g)
+{
+	static const float all[] = { -1, -1, 1, 0 }, red[] = { 1, 0, 0, 1 };
+	struct pvgpu_resource_create q = surface_2d(g, VIRGL_R8, 16, 1);
+	uint32_t target, vertices, result;
+	uint8_t *bytes, *state;
+	uint64_t until;
+	struct gl gl;
+
+	EXPECT(begin(&gl, g, &target, &vertices, &bytes), "begin: status %u",
+	       g->status);
+	q.target = pvgpu_cpu_to_le32(PVGPU_TARGET_BUFFER);
+	q.bind = pvgpu_cpu_to_le32(VIRGL_BIND_CUSTOM);
+	result = gl_surface(&gl, &q, 16, &state);
+	EXPECT(result, "result: status %u", g->status);
+	memset(state, 0, 16);
+	STREAM(&gl.s, VIRGL_CREATE_OBJECT, VIRGL_OBJECT_QUERY, 50, 0, 0,
+	       result);
+	STREAM(&gl.s, VIRGL_BEGIN_QUERY, 0, 50);
+	stream_rectangle(&gl.s, vertices, all, red);
+	STREAM(&gl.s, VIRGL_END_QUERY, 0, 50);
+	STREAM(&gl.s, VIRGL_GET_QUERY_RESULT, 0, 50, 1);
+	EXPECT_OK(g, "draw", gl_run(&gl));
+	stream_begin(&gl.s);
+	stream_put(&gl.s, VIRGL_NOP, 0, NULL, 0);
+	until = peer_now_ms() + ANSWER_MS;
+	while (pvgpu_load32((void *)state) != 1) {
+		EXPECT(peer_now_ms() < until, "state %u",
+		       pvgpu_load32((void *)state));
+		EXPECT_OK(g, "another batch", gl_run(&gl));
+	}
+	EXPECT(pvgpu_load32((void *)(state + 8)) == SIDE * SIDE / 2,
+	       "%u samples", pvgpu_load32((void *)(state + 8)));
+}
+
 /* -------------------------------------------------------------- rewriting */
 
 struct scribbler {
@@ -565,6 +601,7 @@ const struct test virgl_draw_tests[] = {
 	{ "virgl-draw-rectangles", shapes, false },
 	{ "virgl-draw-copies", copies, false },
 	{ "virgl-draw-sub-contexts", sub_contexts, false },
+	{ "virgl-draw-queries", queries, false },
 	{ "virgl-commands-rewritten", rewritten, false },
 	{ "virgl-attached-meanwhile", attached_meanwhile, false },
 	{ "virgl-nobody-waits-for-drawing", nobody_waits, false },

@@ -325,6 +325,37 @@ static void inside_streams(struct guest *g)
 	EXPECT_OK(g, "ping", guest_ping(g));
 }
 
+/* From and to a staging buffer, inside a stream, as Mesa does it. */
+static void staged(struct guest *g)
+{
+	struct pvgpu_resource_create q = surface_2d(g, VIRGL_R8, 65536, 1);
+	uint32_t target, staging, i;
+	uint8_t *bytes, *behind;
+	struct gl gl;
+
+	EXPECT(gl_begin(&gl, g), "begin: status %u", g->status);
+	target = gl_target(&gl, 64, 64, &behind);
+	q.target = pvgpu_cpu_to_le32(PVGPU_TARGET_BUFFER);
+	q.bind = pvgpu_cpu_to_le32(VIRGL_BIND_STAGING);
+	staging = gl_surface(&gl, &q, 65536, &bytes);
+	EXPECT(target && staging, "surfaces: status %u", g->status);
+	noise(bytes, 65536, 8, false);
+	memset(behind, 0x11, 64 * 64 * 4);
+	/* resource, level, usage, strides, box, source, its offset, flags */
+	STREAM(&gl.s, VIRGL_COPY_TRANSFER3D, 0, target, 0, 0, 256, 16384, 0, 0,
+	       0, 64, 64, 1, staging, 4096, 1);
+	EXPECT_OK(g, "to", gl_run(&gl));
+	EXPECT_OK(g, "read", gl_read(&gl, target, 64, 64));
+	EXPECT(!memcmp(behind, bytes + 4096, 16384), "other bytes");
+	stream_begin(&gl.s);
+	STREAM(&gl.s, VIRGL_COPY_TRANSFER3D, 0, target, 0, 0, 256, 16384, 0, 0,
+	       0, 64, 64, 1, staging, 32768, 3);
+	EXPECT_OK(g, "from", gl_run(&gl));
+	for (i = 0; i < 16384; i++)
+		EXPECT(bytes[32768 + i] == behind[i], "byte %u came back as "
+		       "%02x, not %02x", i, bytes[32768 + i], behind[i]);
+}
+
 /* ------------------------------------------------------------- refusals */
 
 #define AT(field) offsetof(struct pvgpu_virgl_transfer, field)
@@ -435,6 +466,7 @@ const struct test virgl_transfer_tests[] = {
 	{ "virgl-transfer-every-shape", every_shape, false },
 	{ "virgl-transfer-scattered", scattered, false },
 	{ "virgl-transfer-inside-streams", inside_streams, false },
+	{ "virgl-transfer-staged", staged, false },
 	{ "virgl-transfer-refusals", refusals, false },
 	{ NULL, NULL, false },
 };
