@@ -19,7 +19,8 @@
 #include "worker/virgl_wire.h"
 
 #define BUDGET (1ull << 30)
-#define SHADER(bytes) (PVGPU_CHARGE_SHADER + 16ull * (bytes))
+#define SHADER(bytes) (PVGPU_CHARGE_SHADER + \
+		       (uint64_t)PVGPU_CHARGE_TEXT * (bytes))
 
 struct text {
 	uint32_t words[70000];
@@ -302,7 +303,7 @@ static void test_shaders(void **state)
 	shader(&t, 5, 32, 4);
 	shader(&t, 5, VIRGL_SHADER_CONTINUED | 16, 0);
 	refuses(&t, 40, "it goes on elsewhere than the shader ended");
-	shader(&t, 5, 0x7fffffff, 0);	/* 32 GiB of charge */
+	shader(&t, 5, 0x7fffffff, 0);	/* 512 GiB of charge */
 	refuses(&t, 0, "its shader does not fit the device budget");
 }
 

@@ -15,7 +15,6 @@
 #include "common/util.h"
 #include "virgl_wire.h"
 
-#define TEXT_CHARGE	16u		/* for each byte of a shader */
 #define TABLE_MIN_BITS	4u
 #define TABLE_MAX_BITS	28u
 #define TARGETS_MAX	1024u		/* combinations, of a sub-context */
@@ -77,7 +76,7 @@ static enum ledger_kind kind_of(const struct object *o)
 static uint64_t cost_of(const struct object *o)
 {
 	return o->type == VIRGL_OBJECT_SHADER ?
-	       PVGPU_CHARGE_SHADER + TEXT_CHARGE * (uint64_t)o->text :
+	       PVGPU_CHARGE_SHADER + (uint64_t)PVGPU_CHARGE_TEXT * o->text :
 	       PVGPU_CHARGE_OBJECT;
 }
 

@@ -259,7 +259,8 @@ static void query(struct guest *g)
 	EXPECT_OK(g, "query", context_query(g, 1, &s));
 	before = s.charged;
 	EXPECT(before == 2 * PVGPU_CHARGE_CONTEXT + PVGPU_CHARGE_SHADER +
-	       16ull * text, "a shader of %u: charged %llu", text,
+	       (uint64_t)PVGPU_CHARGE_TEXT * text,
+	       "a shader of %u: charged %llu", text,
 	       (unsigned long long)before);
 	stream_begin(&gl.s);
 	stream_sub_context(&gl.s, VIRGL_DESTROY_SUB_CONTEXT, 1);
