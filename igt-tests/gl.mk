@@ -22,10 +22,17 @@ $(VIRTGPU_PROGRAM): $(BUILD)/obj/igt-tests/guest/gl/virtgpu.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static $^ -o $@
 
+# Its edges, as TAP.
+UAPI_PROGRAM := $(BUILD)/guest/pvgpu-uapi
+$(UAPI_PROGRAM): $(BUILD)/obj/igt-tests/guest/gl/uapi.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static $^ -o $@
+
 $(BUILD)/guest/pvgpu-session: igt-tests/guest/gl/session
 	$(Q)install -D -m755 $< $@
 
-GL_PROGRAMS := $(GL_PROGRAM) $(VIRTGPU_PROGRAM) $(BUILD)/guest/pvgpu-session
+GL_PROGRAMS := $(GL_PROGRAM) $(VIRTGPU_PROGRAM) $(UAPI_PROGRAM) $(BUILD)/guest/pvgpu-session
 CHECK_DEPS += $(GL_PROGRAMS) gl-disks
 
 .PHONY: gl-disks
