@@ -353,6 +353,33 @@ void pvgpu_channel_interrupt(struct pvgpu_card *pvgpu, u32 vector)
 	}
 }
 
+bool pvgpu_channel_settle(struct pvgpu_card *pvgpu)
+{
+	struct pvgpu_fence_obj *last;
+	struct dma_fence *fence;
+	bool waited = false;
+	long left = HZ;
+	u32 id;
+
+	for (id = 1; id <= PVGPU_MAX_CHANNELS && left > 0; id++) {
+		struct pvgpu_channel *channel = pvgpu->channels[id];
+
+		if (!channel)
+			continue;
+		spin_lock_irq(&channel->lock);
+		last = list_empty(&channel->fences) ? NULL :
+			list_last_entry(&channel->fences, struct pvgpu_fence_obj, entry);
+		fence = last ? dma_fence_get(&last->base) : NULL;
+		spin_unlock_irq(&channel->lock);
+		if (!fence)
+			continue;
+		left = dma_fence_wait_timeout(fence, true, left);
+		dma_fence_put(fence);
+		waited = true;
+	}
+	return waited;
+}
+
 void pvgpu_channel_collect_all(struct pvgpu_card *pvgpu)
 {
 	u32 id;

@@ -42,6 +42,12 @@ int pvgpu_virgl_init(struct pvgpu_card *pvgpu)
 
 /* ---------------------------------------------------------------- budget */
 
+/* What the host charges for a context: itself, and in its streams the one
+ * sub-context that Mesa makes, with the first objects and shaders. Where surfaces
+ * had taken that, the host would end a context for making its sub-context.
+ */
+#define CONTEXT_CHARGE	(2 * PVGPU_CHARGE_CONTEXT + SZ_2M)
+
 static int charge_once(struct pvgpu_card *pvgpu, u64 bytes, u32 *ret_generation)
 {
 	u64 budget = pvgpu->link.client.device.device_budget;
@@ -112,7 +118,7 @@ static void context_free(struct pvgpu_context *context)
 {
 	struct pvgpu_card *pvgpu = context->pvgpu;
 
-	pvgpu_virgl_uncharge(pvgpu, PVGPU_CHARGE_CONTEXT, context->generation);
+	pvgpu_virgl_uncharge(pvgpu, CONTEXT_CHARGE, context->generation);
 	ida_free(&pvgpu->virgl.names, context->name);
 	mutex_lock(&pvgpu->virgl.lock);
 	context->channel->contexts--;
@@ -245,7 +251,7 @@ static struct pvgpu_context *context_create(struct pvgpu_card *pvgpu, u32 capset
 	if (ret < 0)
 		goto free_context;
 	context->name = ret;
-	ret = pvgpu_virgl_charge(pvgpu, PVGPU_CHARGE_CONTEXT, &context->generation);
+	ret = pvgpu_virgl_charge(pvgpu, CONTEXT_CHARGE, &context->generation);
 	if (ret)
 		goto free_name;
 	context->channel = channel_take(pvgpu);

@@ -467,6 +467,8 @@ int pvgpu_channel_open(struct pvgpu_card *pvgpu);
 /* The generation is over: all its fences signal -EIO. Any context. */
 void pvgpu_channel_fail(struct pvgpu_card *pvgpu);
 void pvgpu_channel_interrupt(struct pvgpu_card *pvgpu, u32 vector);
+/* Waits for what is under way, a second at most; whether there was anything. */
+bool pvgpu_channel_settle(struct pvgpu_card *pvgpu);
 /* Collects what is done, in all channels. */
 void pvgpu_channel_collect_all(struct pvgpu_card *pvgpu);
 /* There is an arena and the host knows it; 0 or -errno. */

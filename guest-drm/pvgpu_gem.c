@@ -212,9 +212,12 @@ void pvgpu_bo_graves_init(struct pvgpu_card *pvgpu)
 
 bool pvgpu_bo_reclaim(struct pvgpu_card *pvgpu)
 {
+	/* What batches hold may be nobody else's by now. */
+	bool waited = pvgpu_channel_settle(pvgpu);
+
 	pvgpu_channel_collect_all(pvgpu);
 	if (!atomic_read(&pvgpu->virgl.graves))
-		return false;
+		return waited;
 	wait_event_timeout(pvgpu->virgl.wait, !atomic_read(&pvgpu->virgl.graves), HZ);
 	return true;
 }
