@@ -254,7 +254,7 @@ static bool busy(const struct worker *w)
 		{ .fd = w->epoll, .events = POLLIN },
 	};
 
-	if (w->present.head || poll(p, 1, 0) > 0)
+	if (w->present.head || w->present.waiting_count || poll(p, 1, 0) > 0)
 		return true;
 	if (w->attachment.state == PVGPU_STATE_DETACHED &&
 	    w->resources.sweep < w->resources.vram_size)

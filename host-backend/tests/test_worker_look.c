@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "support_worker.h"
+#include "worker/link.h"
 
 #define CONTEXT		1u
 #define CHANNEL		1u
@@ -23,6 +24,7 @@
 #define BLUE		0xff0000ffu
 
 static uint64_t fence;
+static uint32_t cookie;			/* of the last picture that came */
 
 static int call(struct rig *rig, uint16_t opcode, void *message,
 		uint32_t length)
@@ -48,6 +50,7 @@ static void up(struct rig *rig)
 	limits.classes |= 1u << PVGPU_CHANNEL_VIRGL;
 	limits.device_budget = 64 << 20;
 	fence = 0;
+	cookie = 0;
 	rig_make(rig, &limits);
 	rig_start_inside(rig);
 	rig->hello.features |= PVGPU_FEATURE_VIRGL;
@@ -148,7 +151,7 @@ static uint32_t answer(struct rig *rig, uint32_t *ret_status)
 /* What the worker says of the picture in the end; every pixel is this. */
 static void expect_picture(struct rig *rig, int error, uint32_t colour)
 {
-	union worker_message message;
+	union worker_message message = { 0 };
 	int fds[FDPASS_MAX];
 	size_t count = 0;
 	uint32_t *pixels;
@@ -156,6 +159,7 @@ static void expect_picture(struct rig *rig, int error, uint32_t colour)
 	assert_true(worker_link_receive(rig->link, &message, fds, &count) > 0);
 	assert_int_equal(message.header.op, WORKER_SCREENSHOT_DONE);
 	assert_int_equal(message.screenshot_done.error, error);
+	assert_int_equal(message.header.cookie, ++cookie);
 	assert_int_equal(count, !error);
 	if (error)
 		return;
@@ -207,7 +211,7 @@ static void test_commit_meanwhile(void **state)
 	surface(&rig, 1, RED);
 	surface(&rig, 2, BLUE);
 	show(&rig, 1);
-	present_begin(rig.worker, 0, 4711);
+	present_begin(rig.worker, 0, 1);
 	assert_int_equal(rig.worker->present.reading, 1);
 
 	send(&rig, message, show_message(message, 2));
@@ -243,7 +247,7 @@ static void test_many_commits(void **state)
 	surface(&rig, 1, RED);
 	surface(&rig, 2, BLUE);
 	show(&rig, 1);
-	present_begin(rig.worker, 0, 4711);
+	present_begin(rig.worker, 0, 1);
 	for (n = 0; n <= DEFERRED_MAX; n++)
 		send(&rig, message, show_message(message, 1 + n % 2));
 	assert_int_equal(rig.worker->deferred_count, DEFERRED_MAX);
@@ -259,6 +263,35 @@ static void test_many_commits(void **state)
 	rig_down(&rig);
 }
 
+/* Whoever else looks, waits; whoever asks, is answered meanwhile. */
+static void test_many_viewers(void **state)
+{
+	struct worker_query query = { { WORKER_QUERY, 9 } };
+	union worker_message message;
+	int fds[FDPASS_MAX];
+	size_t count = 0;
+	struct rig rig;
+
+	(void)state;
+	up(&rig);
+	surface(&rig, 1, RED);
+	show(&rig, 1);
+	for (uint32_t i = 1; i <= PRESENT_WAITING + 1; i++) {
+		assert_true(present_has_room(&rig.worker->present));
+		present_begin(rig.worker, i == 2, i);
+	}
+	assert_false(present_has_room(&rig.worker->present));
+	assert_false(worker_link_send(rig.link, &query, NULL, 0));
+	assert_false(link_serve(rig.worker));
+	assert_true(worker_link_receive(rig.link, &message, fds, &count) > 0);
+	assert_int_equal(message.header.op, WORKER_QUERY_DONE);
+	rig_pump(&rig);
+	for (uint32_t i = 1; i <= PRESENT_WAITING + 1; i++)
+		expect_picture(&rig, i == 2 ? ENODATA : 0, RED);
+	assert_true(present_has_room(&rig.worker->present));
+	rig_down(&rig);
+}
+
 /* The next guest comes in the middle of it, or the ring breaks. */
 static void test_ends_meanwhile(void **state)
 {
@@ -270,12 +303,12 @@ static void test_ends_meanwhile(void **state)
 	surface(&rig, 1, RED);
 	surface(&rig, 2, BLUE);
 	show(&rig, 1);
-	present_begin(rig.worker, 0, 4711);
+	present_begin(rig.worker, 0, 1);
 	send(&rig, message, show_message(message, 2));
 	attach_broken(rig.worker, 1);
 	rig_pump(&rig);
 	expect_picture(&rig, 0, RED);
-	present_begin(rig.worker, 0, 4712);
+	present_begin(rig.worker, 0, 2);
 	assert_false(pvgpu_client_attach(&rig.client, &rig.hello, 1000));
 	expect_picture(&rig, ENODATA, 0);
 	rig_pump(&rig);
@@ -332,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_picture),
 		cmocka_unit_test(test_commit_meanwhile),
 		cmocka_unit_test(test_many_commits),
+		cmocka_unit_test(test_many_viewers),
 		cmocka_unit_test(test_ends_meanwhile),
 		cmocka_unit_test(test_hollow),
 	};

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "link.h"
@@ -97,6 +98,11 @@ void present_begin(struct worker *w, uint32_t head, uint32_t cookie)
 	const struct head *h;
 	int ret = 0;
 
+	if (p->head) {
+		p->waiting[p->waiting_count].head = head;
+		p->waiting[p->waiting_count++].cookie = cookie;
+		return;
+	}
 	if (head >= w->heads.count) {
 		fail(w, cookie, ENODEV);
 		return;
@@ -182,6 +188,21 @@ static bool compose_band_of(struct worker *w)
 	return false;
 }
 
+/* Where none is in hand: the one that has waited longest. */
+static bool begin_next(struct worker *w)
+{
+	struct present *p = &w->present;
+	uint32_t head = p->waiting[0].head, cookie = p->waiting[0].cookie;
+
+	if (p->head || !p->waiting_count)
+		return false;
+	p->waiting_count--;
+	memmove(&p->waiting[0], &p->waiting[1],
+		p->waiting_count * sizeof(p->waiting[0]));
+	present_begin(w, head, cookie);
+	return true;
+}
+
 bool present_turn(struct worker *w)
 {
 	bool more = compose_band_of(w);
@@ -189,7 +210,7 @@ bool present_turn(struct worker *w)
 	if (w->present.ended && w->attachment.state == PVGPU_STATE_ATTACHED)
 		deferred_progress(w);
 	w->present.ended = false;
-	return more;
+	return begin_next(w) || more;
 }
 
 bool present_reads(const struct worker *w, const struct head *head)

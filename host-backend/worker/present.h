@@ -23,6 +23,9 @@ struct job;
 struct worker;
 struct head;
 
+/* Requests that may wait for the picture in hand. */
+#define PRESENT_WAITING 8u
+
 struct present {
 	struct composer composer;
 	const struct head *head;	/* being composed, or NULL */
@@ -38,14 +41,22 @@ struct present {
 	size_t size;
 	uint32_t stride;		/* bytes */
 	uint32_t row;			/* next to be composed */
+	struct {
+		uint32_t head, cookie;
+	} waiting[PRESENT_WAITING];
+	uint32_t waiting_count;
 };
 
 void present_init(struct present *p);
 void present_finish(struct present *p);
-/* Begins the picture of a head; answered through link_screenshot(), now or
- * later. No other may be under way. */
+/* Begins the picture of a head, or has it wait for the one in hand; answered
+ * through link_screenshot(), now or later. There must be room. */
 void present_begin(struct worker *w, uint32_t head, uint32_t cookie);
-/* One band; returns whether there is more to do. */
+static inline bool present_has_room(const struct present *p)
+{
+	return p->waiting_count < PRESENT_WAITING;
+}
+/* One band, or the next picture; returns whether there is more to do. */
 bool present_turn(struct worker *w);
 /* Whether a commit to the head has to wait for its completion: its picture
  * is being read back. */

@@ -189,14 +189,14 @@ int worker_turn(struct worker *w, int timeout_ms)
 
 	more |= present_turn(w);
 	more |= attach_sweep(w);
-	/* No request is read before the last one's answer is out. */
-	if (w->link >= 0 && !w->present.head != w->link_watched) {
+	/* No more requests are read than can wait. */
+	if (w->link >= 0 && present_has_room(&w->present) != w->link_watched) {
 		struct epoll_event event = {
-			.events = w->present.head ? 0 : EPOLLIN,
+			.events = w->link_watched ? 0 : EPOLLIN,
 			.data.u32 = THE_LINK,
 		};
 
-		w->link_watched = !w->present.head;
+		w->link_watched = !w->link_watched;
 		if (epoll_ctl(w->epoll, EPOLL_CTL_MOD, w->link, &event))
 			return -errno;
 	}
