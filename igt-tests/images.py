@@ -39,7 +39,7 @@ PACKAGES = "linux-image-amd64 linux-headers-amd64 make gcc sparse libdrm-tests k
 # What a host has before pvgpu is installed, and what its packages depend on.
 HOST_PACKAGES = """linux-image-amd64 linux-headers-amd64 make gcc kmod dkms systemd systemd-sysv
     dbus polkitd procps libjson-c5 libinih1 libpixman-1-0 libpng16-16 libseccomp2
-    libvirglrenderer1 libepoxy0""".split()
+    libvirglrenderer1 libepoxy0 libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri""".split()
 
 # What the initrd loads before it can mount anything.
 BOOT_MODULES = "virtio_pci virtio_blk virtio_console squashfs overlay 9p 9pnet_virtio"

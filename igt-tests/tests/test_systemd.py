@@ -148,6 +148,24 @@ def a_vgpu_is_served_by_a_unit_with_limits_of_its_own():
 
 
 @test
+def a_worker_in_its_unit_shuts_itself_in_and_renders():
+    """The self-test, which draws too, as an instance of the very unit."""
+    where = "/run/systemd/system/pvgpu-worker@selftest.service.d"
+    vm().run(f"mkdir -p {where} && printf '[Service]\\nType=oneshot\\nExecStart=\\n"
+             "ExecStart=/usr/libexec/pvgpu-worker --self-test\\n"
+             "StandardOutput=truncate:/run/selftest.tap\\n"
+             f"StandardError=journal\\n' > {where}/t.conf && systemctl daemon-reload")
+    result = vm().run("systemctl start pvgpu-worker@selftest", timeout=180, check=False)
+    out = vm().run("cat /run/selftest.tap").out
+    plan = re.search(r"^1\.\.(\d+)$", out, re.M)
+    assert plan and result.status == 0, out + result.err + journal()
+    assert len(re.findall(r"^ok ", out, re.M)) == int(plan[1]) and "# SKIP" not in out, out
+    assert re.search(r"GL running draws, on llvmpipe", out), out
+    assert "root of its own: yes" in out and "empty root: yes" in out, out
+    vm().run(f"rm -r {where}; systemctl daemon-reload")
+
+
+@test
 def restarts_and_sigkills_lose_nothing_while_a_guest_draws():
     drawing().goes_on()
     served_by, kept = worker("a"), stored()
