@@ -81,6 +81,17 @@ int pvgpu_virgl_charge(struct pvgpu_card *pvgpu, u64 bytes, u32 *ret_generation)
 	return ret;
 }
 
+u64 pvgpu_virgl_charged(struct pvgpu_card *pvgpu)
+{
+	struct pvgpu_virgl *virgl = &pvgpu->virgl;
+	u64 charged;
+
+	mutex_lock(&virgl->lock);
+	charged = virgl->generation == pvgpu_link_generation(pvgpu) ? virgl->charged : 0;
+	mutex_unlock(&virgl->lock);
+	return charged;
+}
+
 void pvgpu_virgl_uncharge(struct pvgpu_card *pvgpu, u64 bytes, u32 generation)
 {
 	struct pvgpu_virgl *virgl = &pvgpu->virgl;

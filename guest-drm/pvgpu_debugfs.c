@@ -75,9 +75,7 @@ static int render_show(struct seq_file *m, void *unused)
 	u32 id;
 
 	seq_printf(m, "offered %d\n", pvgpu_has_virgl(pvgpu));
-	mutex_lock(&virgl->lock);
-	seq_printf(m, "charged %llu\npeak %llu\n", virgl->charged, virgl->peak);
-	mutex_unlock(&virgl->lock);
+	seq_printf(m, "charged %llu\npeak %llu\n", pvgpu_virgl_charged(pvgpu), virgl->peak);
 	seq_printf(m, "contexts_lost %lu\n", virgl->lost);
 	seq_printf(m, "objects_waiting %d\n", atomic_read(&virgl->graves));
 	for (id = 1; id <= PVGPU_MAX_CHANNELS; id++) {

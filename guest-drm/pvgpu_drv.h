@@ -584,6 +584,8 @@ int pvgpu_gem_open(struct drm_gem_object *obj, struct drm_file *file);
 void pvgpu_gem_close(struct drm_gem_object *obj, struct drm_file *file);
 /* The device budget; -ENOSPC where it is full. */
 int pvgpu_virgl_charge(struct pvgpu_card *pvgpu, u64 bytes, u32 *ret_generation);
+/* What is charged now. */
+u64 pvgpu_virgl_charged(struct pvgpu_card *pvgpu);
 void pvgpu_virgl_uncharge(struct pvgpu_card *pvgpu, u64 bytes, u32 generation);
 
 /* ---------------------- pvgpu_surface.c, _virtgpu.c, _capset.c, _execbuf.c */

@@ -34,7 +34,7 @@ static int own_param(struct pvgpu_card *pvgpu, struct drm_file *file, u64 param,
 		*value = pvgpu->link.client.device.device_budget;
 		return 0;
 	case DRM_PVGPU_PARAM_DEVICE_USED:
-		*value = READ_ONCE(pvgpu->virgl.charged);
+		*value = pvgpu_virgl_charged(pvgpu);
 		return 0;
 	case DRM_PVGPU_PARAM_CONTEXT_LOST:
 		*value = context && pvgpu_context_lost(context);
