@@ -11,7 +11,9 @@ from harness import Host, Lazy, Vm, add, main
 
 TYPE = "PV24-1Q"
 # Before Linux 6.6 virtio-gpu has no syncobjs in EXECBUFFER: there it is ours alone.
-SUITES = {"bookworm": (), "trixie": ("-device", "virtio-gpu-gl-pci")}
+SUITES = {"bookworm": (), "trixie": ("-device", "virtio-gpu-gl-pci"), "sid": ()}
+DISKS = {"sid": "gl-sid"}       # it has igt-gpu-tools
+IGT = "/usr/libexec/igt-gpu-tools/drm_virtgpu"
 
 
 host = Lazy(lambda: Host("uapi", asan=True).start())
@@ -20,7 +22,7 @@ host = Lazy(lambda: Host("uapi", asan=True).start())
 def boot(suite):
     host().create(suite, TYPE)
     vm = Vm(f"uapi-{suite}", suite, host(), [suite], args=SUITES[suite],
-            screen=bool(SUITES[suite])).start().wait()
+            disk=DISKS.get(suite), screen=bool(SUITES[suite])).start().wait()
     vm.load()
     return vm
 
@@ -63,6 +65,17 @@ def goes_under_another_name(suite):
     vm.load()
 
 
+def passes_igt(suite):
+    """igt's drm_virtgpu insists on the driver's name."""
+    vm = machines[suite]()
+    vm.unload()
+    vm.load("drm_name=virtio_gpu")
+    out = vm.run(f"IGT_FORCE_DRIVER=virtio_gpu {IGT} 2>&1", timeout=300, check=False).out
+    ends = re.findall(r"^Subtest (\S+): (\w+)", out, re.MULTILINE)
+    assert len(ends) >= 10 and all(end == "SUCCESS" for _, end in ends), out
+    vm.check_dmesg()
+
+
 def leaves_nothing(suite):
     """Clients killed in mid-draw: no object, charge or context stays."""
     vm = machines[suite]()
@@ -91,6 +104,8 @@ for name, stock in SUITES.items():
     add(f"{name}: killed clients leave nothing behind", leaves_nothing, name)
     if stock:
         add(f"{name}: the answers are virtio-gpu's", is_virtio_gpus, name)
+    elif name in DISKS:
+        add(f"{name}: igt's drm_virtgpu passes", passes_igt, name)
     else:
         add(f"{name}: goes under another driver's name", goes_under_another_name, name)
 
