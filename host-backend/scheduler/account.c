@@ -63,7 +63,7 @@ const char *sched_config_wrong(const struct sched_config *c)
 const char *sched_params_wrong(const struct sched_params *p)
 {
 	if (!p->weight || p->weight > SCHED_WEIGHT_MAX)
-		return "weight: must be from 1 to 10000";
+		return "weight: must be from 1 to 1000";
 	if (!p->share || p->share > SCHED_WHOLE)
 		return "share: must be more than nothing and at most the GPU";
 	if (p->borrow < SCHED_BORROW_MIN || p->borrow > SCHED_BORROW_MAX)
@@ -171,13 +171,23 @@ static enum sched_state state_of(const struct sched *s,
 	return v->wanting ? SCHED_WAITING : SCHED_IDLE;
 }
 
+/* What turns pay that it is to pass, and that did not go by yet. */
+static uint64_t ahead(const struct sched *s, const struct sched_vgpu *v)
+{
+	int64_t turns = (int64_t)(v->round - s->round) - 1;
+
+	return v != s->holder && turns > 0 ?
+		(uint64_t)turns * v->pass_quantum : 0;
+}
+
 struct sched_figures sched_figures(const struct sched *s,
 				   const struct sched_vgpu *v)
 {
 	struct sched_figures f = v->figures;
 
 	f.state = state_of(s, v);
-	f.overshoot = v->overshoot;
+	f.overshoot = v->overshoot + ahead(s, v);
+	f.worth -= ahead(s, v);
 	/* A turn counts when it is over. */
 	if (v == s->holder)
 		f.worth -= v->budget - v->turn_used;

@@ -9,7 +9,7 @@
 /* A guest is waited for if it comes soon compared to its slice; the mean and
  * four deviations are long enough for nearly all, as for TCP's timer. */
 #define WAIT_MARGIN		4
-#define WAIT_PART		2	/* of a slice one wait, of the budget all */
+#define WAIT_PART		2	/* of a slice one wait, of what was used all */
 #define THINK_MAX		(100 * SCHED_MS)
 
 void gate_init(struct gate *g)
@@ -43,11 +43,11 @@ static void learn_think(struct gate *g, uint64_t sample)
 /* How long it is worth to wait; 0: not at all. */
 static uint64_t wait_time(const struct gate *g)
 {
-	uint64_t most = g->grant.budget / WAIT_PART;
+	uint64_t most = (g->grant.window + g->used) / WAIT_PART;
 	uint64_t once = g->grant.window / WAIT_PART;
 	uint64_t wait = g->think + WAIT_MARGIN * g->think_deviation;
 
-	/* Long grants have many waits, not long ones. */
+	/* At most a third of the GPU's time is spent so, but for one wait. */
 	most = g->waited < most ? most - g->waited : 0;
 	if (most > once)
 		most = once;
@@ -272,7 +272,8 @@ static bool has_room(const struct gate *g)
 
 	if (!g->flight_count)
 		return true;
-	if (grant->kind == SCHED_GRANT_LOAN && grant->single)
+	/* What is lent is wanted back at any moment. */
+	if (grant->kind == SCHED_GRANT_LOAN)
 		return false;
 	if (grant->kind != SCHED_GRANT_OPEN &&
 	    g->used - g->free + g->flight_cost >= grant->budget)
@@ -360,7 +361,9 @@ uint64_t gate_fenced(struct gate *g, uint64_t now)
 	c->used += took;
 	c->batches++;
 	c->served += took - f->cost;
-	c->cost = c->batches == 1 ? took : c->cost - c->cost / 4 + took / 4;
+	/* Rather too much: a batch too many would overshoot the slice. */
+	c->cost = c->batches == 1 || took > c->cost ? took :
+		  c->cost - (c->cost - took) / 8;
 	gate_step(g, now);
 	return took;
 }

@@ -19,7 +19,8 @@ enum sched_grant_kind {
 	SCHED_GRANT_NONE,		/* submit nothing */
 	SCHED_GRANT_SLICE,		/* a turn, until it is spent */
 	SCHED_GRANT_OPEN,		/* nobody else wants the GPU */
-	SCHED_GRANT_LOAN,		/* of somebody's idle time */
+	SCHED_GRANT_LOAN,		/* of somebody's idle time, one batch
+					 * in flight */
 	SCHED_GRANT_DRAIN,		/* revoked: submit nothing more, and
 					 * end it once nothing is in flight */
 };
@@ -41,7 +42,7 @@ struct sched_grant {
 	bool lends, lent;
 	/* An idle end is not handed over: the time stays this vGPU's. */
 	bool slot;
-	bool single;			/* a LOAN of one batch */
+	bool single;			/* a LOAN ends after one batch */
 	uint32_t resumes;
 	uint64_t budget;		/* GPU time, of the whole grant */
 	uint64_t hold;			/* longest time from its beginning, or

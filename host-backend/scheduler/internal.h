@@ -24,10 +24,6 @@
 /* How much later than at once a cap on borrowing may be used up. */
 #define LENT_BEHIND_MAX		(100 * SCHED_MS)
 
-struct vgpu_link {
-	struct sched_vgpu *next, *previous;
-};
-
 struct sched_vgpu {
 	uint32_t slot;			/* in sched.slots */
 	void *owner;
@@ -36,10 +32,9 @@ struct sched_vgpu {
 	bool wanting;			/* a batch is ready */
 	bool fresh;			/* and was not, a moment ago */
 	bool active;			/* counts in sched.active */
-	bool lendable;			/* is in the queue of borrowers */
+	bool forgiven;			/* it drains for a change of policy */
 	bool changed;			/* is in the queue of changes */
 	struct sched_vgpu *next_changed;
-	struct vgpu_link lend_link;
 	/* of the grant */
 	uint64_t granted, closed;	/* when given; when last made SLICE */
 	uint64_t drain_since;
@@ -78,12 +73,19 @@ struct policy {
 	uint64_t (*begin)(struct sched *s, struct sched_vgpu *v);
 	/* Would the holder be before this one, were its turn over now? */
 	bool (*again)(const struct sched *s, const struct sched_vgpu *v);
+	/* Is the armed one so far behind the first in order, who came since,
+	 * that it must not go first? */
+	bool (*too_early)(const struct sched *s);
 	/* More than its budget that the holder may have now. */
 	uint64_t (*lead)(struct sched *s, struct sched_vgpu *v);
 	/* A turn is over: so much of its budget was used, or more. */
 	void (*finish)(struct sched *s, struct sched_vgpu *v, uint64_t used);
 	/* GPU time that it took from others outside a turn. */
 	void (*charge)(struct sched *s, struct sched_vgpu *v, uint64_t used);
+	/* Its turns are about to be worth something else, or v's weight or
+	 * share to be as in params. It is not in the order. */
+	void (*rescale)(struct sched *s, struct sched_vgpu *v,
+			const struct sched_params *params);
 };
 
 extern const struct policy policy_strict, policy_least;
@@ -98,8 +100,7 @@ struct sched {
 	struct sched_vgpu absent;	/* has the time that is nobody's share */
 	struct heap order;
 	struct heap held_back;		/* by when they are not any more */
-	struct heap borrowers;		/* fixed share; by .lent */
-	struct sched_vgpu *lend_first, *lend_last;	/* equal share */
+	struct heap borrowers;		/* all that want, by .lent */
 	struct sched_vgpu *holder, *armed, *borrower;
 	enum turn_mode mode;
 	uint32_t draining;		/* revoked, not ended */
@@ -108,6 +109,7 @@ struct sched {
 	uint64_t slice;			/* of the order in use */
 	uint64_t round;			/* strict */
 	uint64_t served;		/* least served: of the last to begin */
+	uint64_t lent;			/* of the last that was lent to */
 	uint64_t slip;			/* fixed share: now - slip is its clock */
 	uint64_t slot_end, hold_until, loan_until, look_at;
 	uint64_t now, last_strike;
@@ -144,6 +146,9 @@ void lend_enqueue(struct sched *s, struct sched_vgpu *v);
 void lend_dequeue(struct sched *s, struct sched_vgpu *v);
 /* Whom to lend to now; NULL, and for fixed shares when to ask again. */
 struct sched_vgpu *lend_next(struct sched *s, uint64_t *ret_when);
-void lend_account(struct sched *s, struct sched_vgpu *v, uint64_t used);
+/* A loan is over; `charged` of it is paid for from its own time: the drain,
+ * after it was wanted back. */
+void lend_account(struct sched *s, struct sched_vgpu *v, uint64_t used,
+		  uint64_t charged);
 
 #endif

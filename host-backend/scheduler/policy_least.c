@@ -31,19 +31,14 @@ void sched_serve(uint64_t *served, uint64_t *rest, uint64_t ns,
 	}
 }
 
-/* A mean turn is a slice, whatever the weights or shares: a round is as many
- * slices as there are turns in it. */
+/* Equal share: a slice at the default weight, more or less at others. Fixed
+ * share: a mean turn is a slice, so a round is as many as there are turns. */
 uint64_t sched_quantum(const struct sched *s, const struct sched_vgpu *v)
 {
-	uint64_t quantum;
+	uint64_t quantum = v->quantum;
 
-	if (s->fixed)
-		return v->quantum;
-	/* Its own weight counts, should it not be at work just now. */
-	if (s->active <= 1 || !s->active_weight)
-		return s->slice;
-	quantum = s->slice * v->params.weight * s->active /
-		  s->active_weight;
+	if (!s->fixed)
+		quantum = s->slice * v->params.weight / SCHED_WEIGHT_DEFAULT;
 	return quantum ? quantum : 1;
 }
 
@@ -117,6 +112,15 @@ static bool least_again(const struct sched *s, const struct sched_vgpu *v)
 	return false;			/* see least_lead() */
 }
 
+static bool least_too_early(const struct sched *s)
+{
+	const struct heap_item *top = heap_top(&s->order);
+
+	/* Of equal share; a slice or two are not worth it. */
+	return top && !s->fixed &&
+	       (int64_t)(s->armed->served - top->key - 2 * s->slice) > 0;
+}
+
 /* By how much the holder is behind the next: it would be the next again. */
 static uint64_t least_lead(struct sched *s, struct sched_vgpu *v)
 {
@@ -152,9 +156,37 @@ static void least_charge(struct sched *s, struct sched_vgpu *v, uint64_t used)
 
 static void least_finish(struct sched *s, struct sched_vgpu *v, uint64_t used)
 {
+	uint64_t held = s->now - (v->closed > v->begun ? v->closed : v->begun);
+
 	if (used < v->budget)
 		v->figures.unused += v->budget - used;
+	/* A fixed share is time: who prepares in it, or thinks, uses it up. */
+	if (s->fixed && held > used)
+		used = held;
 	least_charge(s, v, used);
+}
+
+/* Debts and claims stay what they are, in time of the GPU. */
+static uint64_t rescaled(uint64_t served, uint64_t base, uint64_t was,
+			 uint64_t is)
+{
+	int64_t lag = (int64_t)(served - base);
+
+	return lag < 0 ? base - sched_scale((uint64_t)-lag, was, is) :
+			 base + sched_scale((uint64_t)lag, was, is);
+}
+
+static void least_rescale(struct sched *s, struct sched_vgpu *v,
+			  const struct sched_params *params)
+{
+	uint64_t was = s->fixed ? v->params.share : v->params.weight;
+	uint64_t is = s->fixed ? params->share : params->weight;
+	uint64_t base = s->fixed ? s->now - s->slip : s->served;
+
+	if (was == is)
+		return;
+	v->served = rescaled(v->served, base, was, is);
+	v->served_rest = 0;
 }
 
 const struct policy policy_least = {
@@ -163,7 +195,9 @@ const struct policy policy_least = {
 	.budget = least_budget,
 	.begin = least_begin,
 	.again = least_again,
+	.too_early = least_too_early,
 	.lead = least_lead,
 	.finish = least_finish,
 	.charge = least_charge,
+	.rescale = least_rescale,
 };

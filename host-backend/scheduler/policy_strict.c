@@ -89,6 +89,13 @@ static bool strict_again(const struct sched *s, const struct sched_vgpu *v)
 	return s->fixed && (int64_t)(v->round - s->round) > 1;
 }
 
+static bool strict_too_early(const struct sched *s)
+{
+	const struct heap_item *top = heap_top(&s->order);
+
+	return top && (int64_t)(s->armed->round - top->key) > 1;
+}
+
 /* All others pass their next turns: the holder's until then are one, shortened
  * once. Else one that is about to come with its next batch would find the GPU
  * taken, each time, by one that owes. */
@@ -114,7 +121,8 @@ static void strict_finish(struct sched *s, struct sched_vgpu *v, uint64_t used)
 	uint64_t budget = v->budget, turns;
 
 	if (v->lead_turns && used > budget) {
-		turns = (used - budget) / v->lead_quantum + 1;
+		/* What is no whole turn is overshoot: it was cut short. */
+		turns = (used - budget) / v->lead_quantum;
 		if (turns > v->lead_turns)
 			turns = v->lead_turns;
 		budget += turns * v->lead_quantum;
@@ -135,13 +143,31 @@ static void strict_charge(struct sched *s, struct sched_vgpu *v, uint64_t used)
 	v->overshoot += used;
 }
 
+/* Turns are about to be worth something else: those that it was to pass and
+ * that did not go by are owed again, and passed by their new worth. */
+static void strict_rescale(struct sched *s, struct sched_vgpu *v,
+			   const struct sched_params *params)
+{
+	uint64_t ahead = v->round - s->round;
+
+	(void)params;
+	v->lead_turns = 0;
+	if (v == s->holder || (int64_t)ahead <= 1)
+		return;
+	v->overshoot += (ahead - 1) * v->pass_quantum;
+	v->figures.worth -= (ahead - 1) * v->pass_quantum;
+	v->round = s->round + 1;
+}
+
 const struct policy policy_strict = {
 	.next = strict_next,
 	.enter = strict_enter,
 	.budget = strict_budget,
 	.begin = strict_begin,
 	.again = strict_again,
+	.too_early = strict_too_early,
 	.lead = strict_lead,
 	.finish = strict_finish,
 	.charge = strict_charge,
+	.rescale = strict_rescale,
 };

@@ -11,30 +11,46 @@ static const struct policy *policy_of(const struct sched_config *c)
 	return c->order == SCHED_STRICT ? &policy_strict : &policy_least;
 }
 
-/* One round of fixed shares is as many slices as there are vGPUs, and as much
- * longer as there is time that nobody has. */
-static void set_shares(struct sched *s)
+/* What turns are worth is about to change. */
+static void before_change(struct sched *s, struct sched_vgpu *changed,
+			  const struct sched_params *params)
+{
+	for (uint32_t i = 1; s->policy && i < s->slots_count; i++) {
+		struct sched_vgpu *v = s->slots[i];
+
+		if (!v)
+			continue;
+		heap_remove(&s->order, i);
+		lend_dequeue(s, v);
+		s->policy->rescale(s, v, v == changed ? params : &v->params);
+	}
+}
+
+/* And has: one round of fixed shares is as many slices as there are vGPUs, and
+ * as much longer as there is time that nobody has. */
+static void after_change(struct sched *s)
 {
 	uint64_t all = s->slice * s->count;
 
-	s->absent.quantum = 0;
 	heap_remove(&s->order, 0);
-	if (!s->fixed || !s->count)
-		return;
+	s->absent.quantum = 0;
+	if (s->slots_kept && s->count)
+		s->absent.quantum = sched_scale(all, SCHED_WHOLE - s->shares,
+						s->shares);
+	if (s->absent.quantum && s->holder != &s->absent)
+		s->policy->enter(s, &s->absent, s->now);
 	for (uint32_t i = 1; i < s->slots_count; i++) {
 		struct sched_vgpu *v = s->slots[i];
 
 		if (!v)
 			continue;
-		v->quantum = sched_scale(all, v->params.share, s->shares);
-		if (!v->quantum)
-			v->quantum = 1;
+		v->quantum = s->fixed ? sched_scale(all, v->params.share,
+						    s->shares) : 0;
+		if (v->wanting && !s->policy &&
+		    v->grant.kind == SCHED_GRANT_NONE)
+			sched_give_open(s, v);
+		sched_enroll(s, v);
 	}
-	if (s->slots_kept)
-		s->absent.quantum = sched_scale(all, SCHED_WHOLE - s->shares,
-						s->shares);
-	if (s->absent.quantum && s->holder != &s->absent)
-		s->policy->enter(s, &s->absent, s->now);
 }
 
 /* The slice of strict order is its frequency's period. */
@@ -90,20 +106,6 @@ const struct sched_config *sched_config(const struct sched *s)
 	return &s->config;
 }
 
-static void enroll_all(struct sched *s)
-{
-	for (uint32_t i = 1; i < s->slots_count; i++) {
-		struct sched_vgpu *v = s->slots[i];
-
-		if (!v)
-			continue;
-		if (v->wanting && !s->policy &&
-		    v->grant.kind == SCHED_GRANT_NONE)
-			sched_give_open(s, v);
-		sched_enroll(s, v);
-	}
-}
-
 int sched_configure(struct sched *s, const struct sched_config *config,
 		    uint64_t now)
 {
@@ -115,12 +117,12 @@ int sched_configure(struct sched *s, const struct sched_config *config,
 	if (config->policy == SCHED_FIXED_SHARE && s->shares > SCHED_WHOLE)
 		return -ENOSPC;
 	sched_time(s, now);
-	if (!same)
+	if (same)
+		before_change(s, NULL, NULL);
+	else
 		sched_stop_turns(s);
 	take_config(s, config);
-	set_shares(s);
-	if (!same)
-		enroll_all(s);
+	after_change(s);
 	sched_settle(s);
 	return 0;
 }
@@ -182,11 +184,13 @@ int sched_add(struct sched *s, const struct sched_params *params, void *owner,
 	v->grant.successor = SCHED_NOBODY;
 	v->fresh = true;
 	v->figures.channel_at_fault = SCHED_NO_CHANNEL;
+	if (s->fixed)
+		before_change(s, NULL, NULL);
 	s->slots[slot] = v;
 	s->count++;
 	s->shares += params->share;
-	set_shares(s);
-	sched_enroll(s, v);
+	if (s->fixed)
+		after_change(s);
 	*ret = v;
 	return 0;
 }
@@ -213,10 +217,13 @@ void sched_remove(struct sched *s, struct sched_vgpu *v, uint64_t now)
 			s->changed_last = c;
 	}
 	s->slots[v->slot] = NULL;
+	if (s->fixed)
+		before_change(s, NULL, NULL);
 	s->count--;
 	s->shares -= v->params.share;
 	free(v);
-	set_shares(s);
+	if (s->fixed)
+		after_change(s);
 	sched_settle(s);
 }
 
@@ -233,14 +240,14 @@ int sched_set(struct sched *s, struct sched_vgpu *v,
 	if (v->active)
 		s->active_weight += (uint64_t)params->weight -
 				    v->params.weight;
+	before_change(s, v, params);
 	if (params->weight != v->params.weight ||
-	    params->share != v->params.share)
-		v->served_rest = v->lent_rest = 0;
-	lend_dequeue(s, v);
+	    params->share != v->params.share ||
+	    params->borrow != v->params.borrow)
+		v->lent_rest = 0;
 	v->params = *params;
 	s->shares = shares;
-	set_shares(s);
-	sched_enroll(s, v);
+	after_change(s);
 	sched_settle(s);
 	return 0;
 }
@@ -290,10 +297,15 @@ void sched_yields(struct sched *s, struct sched_vgpu *v, uint32_t epoch,
 		  uint64_t now)
 {
 	sched_time(s, now);
-	if (v != s->holder || s->mode != TURN_HELD ||
-	    v->grant.epoch != epoch || v->grant.kind != SCHED_GRANT_SLICE ||
-	    !v->grant.lends)
+	if (v->grant.epoch != epoch)
 		return;
+	if (v != s->holder || s->mode != TURN_HELD ||
+	    v->grant.kind != SCHED_GRANT_SLICE) {
+		/* Nobody wants it any more: given back at once. */
+		v->grant.resumes++;
+		sched_mark_changed(s, v);
+		return;
+	}
 	s->mode = TURN_LENT;
 	v->wanting = false;
 	v->grant.lent = true;

@@ -46,7 +46,7 @@ enum sched_order {
 #define SCHED_FACTOR_MIN	1u
 #define SCHED_FACTOR_MAX	60u
 #define SCHED_FACTOR_DEFAULT	33u
-#define SCHED_WEIGHT_MAX	10000u
+#define SCHED_WEIGHT_MAX	1000u
 #define SCHED_WEIGHT_DEFAULT	100u
 #define SCHED_BORROW_MIN	100u	/* percent of the share: none */
 #define SCHED_BORROW_MAX	3200u
@@ -69,7 +69,8 @@ struct sched_config {
 struct sched_config sched_config_default(uint32_t vgpus);
 
 struct sched_params {
-	uint32_t weight;		/* 1 to SCHED_WEIGHT_MAX; equal share */
+	uint32_t weight;		/* 1 to SCHED_WEIGHT_MAX; equal share:
+					 * a turn is weight / default slices */
 	uint32_t share;			/* 1 to SCHED_WHOLE; fixed share */
 	uint32_t borrow;		/* percent of the share that it may have
 					 * in all while others are idle */

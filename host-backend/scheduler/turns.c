@@ -46,7 +46,7 @@ void sched_enroll(struct sched *s, struct sched_vgpu *v)
 		s->policy->enter(s, v, s->now);
 	else if (!ordered)
 		heap_remove(&s->order, v->slot);
-	if (wanting && !granted && v != s->holder && s->policy)
+	if (wanting && s->policy)
 		lend_enqueue(s, v);
 	else
 		lend_dequeue(s, v);
@@ -71,8 +71,7 @@ static void give(struct sched *s, struct sched_vgpu *v,
 		.lends = !s->fixed || s->borrowers.count,
 		.slot = s->slots_kept,
 		.budget = budget,
-		.hold = s->slots_kept ? budget : s->fixed ? 2 * budget :
-			TURN_HOLD * budget,
+		.hold = s->fixed ? budget : TURN_HOLD * budget,
 		.window = s->policy ? s->slice : 2 * SCHED_MS,
 		.successor = SCHED_NOBODY,
 	};
@@ -228,28 +227,23 @@ static struct sched_vgpu *sole(struct sched *s)
 /* Lends what is idle; or says when there will be somebody to lend it to. */
 static void lend(struct sched *s, bool single)
 {
-	struct sched_vgpu *v = s->armed;
+	struct sched_vgpu *v;
 	uint64_t when;
 
 	if (s->borrower || s->draining)
 		return;
-	if (v) {
-		/* First in order; its turn is armed anew afterwards. */
-		s->armed = NULL;
-		set_successor(s, NULL);
-		v->grant.kind = SCHED_GRANT_NONE;
-		v->grant.armed = false;
-		sched_mark_changed(s, v);
-		sched_enroll(s, v);
-		if (s->fixed)
-			v = NULL;	/* if its cap allows it */
-	}
-	if (!v)
-		v = lend_next(s, &when);
+	v = lend_next(s, &when);
 	if (!v) {
 		if (when < s->look_at)
 			s->look_at = when;
 		return;
+	}
+	if (v == s->armed) {
+		/* Its turn is armed anew afterwards. Whoever lends does not
+		 * hand over, so it has not begun. */
+		s->armed = NULL;
+		if (s->holder)
+			set_successor(s, NULL);
 	}
 	s->borrower = v;
 	give(s, v, SCHED_GRANT_LOAN, sched_quantum(s, v), false);
@@ -298,12 +292,11 @@ static bool settle_none(struct sched *s)
 			lend(s, false);
 		return false;
 	}
-	if (v == &s->absent && absent_is_too_short(s))
-		return true;
 	if (!take_back(s))
 		return false;
 	if (v == &s->absent) {
-		begin_absent(s);
+		if (!absent_is_too_short(s))
+			begin_absent(s);
 		return true;
 	}
 	heap_remove(&s->order, v->slot);
@@ -398,6 +391,14 @@ static void settle_held(struct sched *s)
 		}
 		return;
 	}
+	if (s->armed && s->policy->too_early(s)) {
+		struct sched_vgpu *armed = s->armed;
+
+		s->armed = NULL;
+		set_successor(s, NULL);
+		sched_drain(s, armed);
+		sched_enroll(s, armed);
+	}
 	if (s->slots_kept && budget > g->budget)
 		budget = g->budget;	/* what was left of its slot */
 	budget += s->policy->lead(s, v);
@@ -413,7 +414,7 @@ static void settle_held(struct sched *s)
 		g->kind = SCHED_GRANT_SLICE;
 		g->budget = budget;
 		if (!s->slots_kept)
-			g->hold = (s->fixed ? 2 : TURN_HOLD) * budget;
+			g->hold = (s->fixed ? 1 : TURN_HOLD) * budget;
 		sched_mark_changed(s, v);
 		keep_hold_time(s);
 	}
@@ -471,12 +472,18 @@ void sched_release(struct sched *s, struct sched_vgpu *v,
 	if (used > s->now - v->granted)
 		used = s->now - v->granted;
 	charge = used > end->free ? used - end->free : 0;
-	if (v->grant.kind == SCHED_GRANT_OPEN)
+	if (v->grant.kind == SCHED_GRANT_OPEN) {
 		charge = 0;
+		v->closed = s->now;
+	}
 	if (loan)
 		longest = revoked ? s->now - v->drain_since : 0;
 	if (charge > longest)
 		charge = longest;
+	/* Of a policy that is no more. */
+	if (v->forgiven || !s->policy)
+		charge = 0;
+	v->forgiven = false;
 
 	if (revoked)
 		s->draining--;
@@ -485,8 +492,7 @@ void sched_release(struct sched *s, struct sched_vgpu *v,
 	v->grant.successor = SCHED_NOBODY;
 	v->figures.used += used;
 	v->figures.waited += end->waited;
-	if (s->policy)
-		v->figures.charged += charge;
+	v->figures.charged += charge;
 	v->wanting = end->more;
 	v->fresh = !end->more;
 	v->wants_since = s->now;
@@ -494,8 +500,7 @@ void sched_release(struct sched *s, struct sched_vgpu *v,
 
 	if (loan) {
 		s->borrower = NULL;
-		/* The drain is paid for from its own time. */
-		lend_account(s, v, used - charge);
+		lend_account(s, v, used, charge);
 		if (charge)
 			s->policy->charge(s, v, charge);
 	} else if (v == s->holder) {
@@ -511,7 +516,8 @@ void sched_release(struct sched *s, struct sched_vgpu *v,
 			v->figures.turns++;
 			s->policy->finish(s, v, charge);
 		}
-	} else if (s->policy && charge) {
+	} else if (charge) {
+		/* It was armed, and woken before it knew that it is not. */
 		s->policy->charge(s, v, charge);
 	}
 	if (v != s->holder)
@@ -529,6 +535,7 @@ void sched_stop_turns(struct sched *s)
 			continue;
 		lend_dequeue(s, v);
 		sched_drain(s, v);
+		v->forgiven = v->grant.kind != SCHED_GRANT_NONE;
 		v->round = v->overshoot = 0;
 		v->served = v->served_rest = v->lent = v->lent_rest = 0;
 		v->fresh = true;
@@ -537,5 +544,5 @@ void sched_stop_turns(struct sched *s)
 	heap_clear(&s->order);
 	heap_clear(&s->borrowers);
 	s->absent.round = s->absent.overshoot = 0;
-	s->round = s->served = s->slip = 0;
+	s->round = s->served = s->slip = s->lent = 0;
 }

@@ -61,6 +61,7 @@ struct sim {
 	uint32_t gpu_first, gpu_count;
 	uint64_t gpu_since, busy, idle_ready, sched_at;
 	uint32_t ready_guests;
+	bool was_shared;
 	uint32_t *work;			/* guests to look after */
 	uint32_t work_count;
 };
@@ -198,7 +199,11 @@ static void submit(struct sim *sim, struct guest *g, uint32_t n)
 	uint32_t last = (sim->gpu_first + sim->gpu_count - 1) % GPU_QUEUE;
 	uint64_t waited;
 
-	if (sim->gpu_count && sim->gpu[last].n != n && exclusive(sim))
+	/* Until it learns that all no longer run at once. */
+	if (sched_grant(g->vgpu)->kind != SCHED_GRANT_DRAIN)
+		sim->was_shared = false;
+	if (sim->gpu_count && sim->gpu[last].n != n && exclusive(sim) &&
+	    !sim->was_shared)
 		fail_msg("vGPU %u submits with work of vGPU %u in flight", n,
 			 sim->gpu[last].n);
 	assert_true(sim->gpu_count < GPU_QUEUE);
@@ -207,12 +212,12 @@ static void submit(struct sim *sim, struct guest *g, uint32_t n)
 		g->figures.longest_wait = waited;
 	g->ready_first = (g->ready_first + 1) % GUEST_DEPTH_MAX;
 	if (!exclusive(sim) || g->gate.flight_count == 1)
-		g->shared = !exclusive(sim);
+		g->shared = !exclusive(sim) || sim->was_shared;
 	if (!--g->ready)
 		sim->ready_guests--;
 	sim->gpu[(last + 1) % GPU_QUEUE] = (struct gpu_batch){
 		.n = n, .life = g->life, .cost = batch_cost(sim, &g->what),
-		.shared = !exclusive(sim) || g->shared,
+		.shared = !exclusive(sim) || sim->was_shared || g->shared,
 	};
 	if (!sim->gpu_count++)
 		gpu_start(sim);
@@ -626,6 +631,8 @@ void sim_set_guest(struct sim *sim, uint32_t n, const struct sim_guest *guest)
 
 void sim_configure(struct sim *sim, const struct sched_config *config)
 {
+	if (!exclusive(sim))
+		sim->was_shared = true;
 	assert_int_equal(sched_configure(sim->sched, config, sim->now), 0);
 	take_changes(sim);
 	work(sim);

@@ -121,8 +121,8 @@ static void defaults_and_ranges(void **state)
 	WRONG(c, factor, 61, "1 to 60");
 	WRONG(c, policy, (enum sched_policy)3, "policy");
 	WRONG(c, order, (enum sched_order)2, "order");
-	WRONG(p, weight, 0, "1 to 10000");
-	WRONG(p, weight, 10001, "1 to 10000");
+	WRONG(p, weight, 0, "1 to 1000");
+	WRONG(p, weight, 1001, "1 to 1000");
 	WRONG(p, share, 0, "share");
 	WRONG(p, share, SCHED_WHOLE + 1, "share");
 	WRONG(p, borrow, 99, "100 %");
