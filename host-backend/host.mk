@@ -83,6 +83,13 @@ $(HOST_TESTS) $(HOST_HELPERS): $(BUILD)/asan/bin/%: \
 CHECK_DEPS += $(HOST_TESTS) $(HOST_HELPERS)
 CHECKS += $(HOST_TESTS) $(wildcard host-backend/tests/test_*.py)
 
+# What the scheduler costs, for `make bench`.
+$(BUILD)/bin/bench-scheduler: $(BUILD)/obj/host-backend/tests/bench_scheduler.o \
+		$(BUILD)/obj/host-backend/scheduler.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
+
 # The text that .incbin puts into the program.
 $(BUILD)/obj/host-backend/manager/varlink.o \
 $(BUILD)/asan/host-backend/manager/varlink.o: \

@@ -18,3 +18,9 @@ bench-ready: $(PROGRAMS) $(GUEST_TOOLS) $(KMS_PROGRAMS)
 	$(Q)$(PYTHON) igt-tests/images.py module trixie
 	$(Q)$(PYTHON) igt-tests/bench.py
 	$(Q)$(PYTHON) igt-tests/bench_many.py
+	$(Q)$(MAKE) --no-print-directory bench-scheduler
+
+# Needs no VM.
+.PHONY: bench-scheduler
+bench-scheduler: $(BUILD)/bin/bench-scheduler
+	$(Q)$(PYTHON) igt-tests/bench_scheduler.py

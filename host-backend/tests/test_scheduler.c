@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <string.h>
 
 #include "common/util.h"
 #include "support_simulator.h"
@@ -81,92 +80,6 @@ static void assert_part(uint32_t part, uint32_t expected, uint32_t tolerance)
 	if (part + tolerance < expected || part > expected + tolerance)
 		fail_msg("%u.%04u %% of the GPU, not %u.%04u %%", part / 10000,
 			 part % 10000, expected / 10000, expected % 10000);
-}
-
-/* ------------------------------------------------------------------ values */
-
-static void defaults_and_ranges(void **state)
-{
-	struct sched_config c = sched_config_default(8);
-	struct sched_params p = sched_params_default();
-	struct sched *s;
-
-	(void)state;
-	assert_int_equal(c.policy, SCHED_BEST_EFFORT);
-	assert_int_equal(c.order, SCHED_STRICT);
-	assert_int_equal(c.slice, 2 * MS);
-	assert_int_equal(c.frequency, 480);
-	assert_int_equal(c.factor, 33);
-	c = sched_config_default(9);
-	assert_int_equal(c.slice, MS);
-	assert_int_equal(c.frequency, 960);
-	assert_null(sched_config_wrong(&c));
-	assert_null(sched_params_wrong(&p));
-
-#define WRONG(what, field, value, word) do { \
-	__typeof__(what) changed = (what); \
-	const char *wrong; \
-	changed.field = (value); \
-	wrong = _Generic(&changed, \
-			 struct sched_config *: sched_config_wrong, \
-			 struct sched_params *: sched_params_wrong)(&changed); \
-	assert_non_null(wrong); \
-	assert_non_null(strstr(wrong, word)); \
-} while (0)
-	WRONG(c, slice, MS - 1, "1 ms to 30 ms");
-	WRONG(c, slice, 30 * MS + 1, "1 ms to 30 ms");
-	WRONG(c, frequency, 62, "63 Hz to 960 Hz");
-	WRONG(c, frequency, 961, "63 Hz to 960 Hz");
-	WRONG(c, factor, 0, "1 to 60");
-	WRONG(c, factor, 61, "1 to 60");
-	WRONG(c, policy, (enum sched_policy)3, "policy");
-	WRONG(c, order, (enum sched_order)2, "order");
-	WRONG(p, weight, 0, "1 to 1000");
-	WRONG(p, weight, 1001, "1 to 1000");
-	WRONG(p, share, 0, "share");
-	WRONG(p, share, SCHED_WHOLE + 1, "share");
-	WRONG(p, borrow, 99, "100 %");
-	WRONG(p, borrow, 3201, "3200 %");
-	WRONG(p, watchdog, 0, "10 ms to 60 s");
-	c.factor = 0;
-	assert_int_equal(sched_new(&c, &s), -EINVAL);
-}
-
-static void shares_are_computed(void **state)
-{
-	(void)state;
-	assert_int_equal(sched_share_of_instances(4), SCHED_WHOLE / 4);
-	assert_int_equal(sched_share_of_instances(0), SCHED_WHOLE);
-	assert_int_equal(sched_share_of_memory(6ull << 30, 24ull << 30),
-			 SCHED_WHOLE / 4);
-	assert_int_equal(sched_share_of_memory(48ull << 30, 24ull << 30),
-			 SCHED_WHOLE);
-	assert_int_equal(sched_share_of_memory(1, UINT64_MAX), 1);
-}
-
-static void shares_are_not_more_than_the_gpu(void **state)
-{
-	struct sched_config c = config(SCHED_FIXED_SHARE, SCHED_STRICT);
-	struct sched_params half = share(2), third = share(3);
-	struct sched_vgpu *a, *b, *more;
-	struct sched *s;
-
-	(void)state;
-	assert_int_equal(sched_new(&c, &s), 0);
-	assert_int_equal(sched_add(s, &half, NULL, 0, &a), 0);
-	assert_int_equal(sched_add(s, &half, NULL, 0, &b), 0);
-	assert_int_equal(sched_add(s, &third, NULL, 0, &more), -ENOSPC);
-	sched_remove(s, a, 0);
-	assert_int_equal(sched_add(s, &third, NULL, 0, &a), 0);
-	assert_int_equal(sched_set(s, a, &half, 0), 0);
-	/* Another policy may have more, and then has no way back. */
-	c.policy = SCHED_EQUAL_SHARE;
-	assert_int_equal(sched_configure(s, &c, 0), 0);
-	assert_int_equal(sched_add(s, &third, NULL, 0, &more), 0);
-	c.policy = SCHED_FIXED_SHARE;
-	assert_int_equal(sched_configure(s, &c, 0), -ENOSPC);
-	assert_int_equal(sched_config(s)->policy, SCHED_EQUAL_SHARE);
-	sched_free(s);
 }
 
 /* ------------------------------------------------------------ best effort */
@@ -599,117 +512,6 @@ static void old_epochs_say_nothing(void **state)
 	sched_free(s);
 }
 
-/* A grant is revoked between the look at it and the submission. */
-static void a_revoked_grant_submits_nothing(void **state)
-{
-	struct sched_grant grant = {
-		.epoch = 1, .kind = SCHED_GRANT_SLICE, .budget = 4 * MS,
-		.hold = 8 * MS, .window = MS, .successor = SCHED_NOBODY,
-	};
-	struct gate g;
-	struct gate_message m;
-
-	(void)state;
-	gate_init(&g);
-	gate_ready(&g, 0, 3, 0);
-	assert_int_equal(gate_message(&g, 0).kind, GATE_WANTS);
-	assert_int_equal(gate_next(&g, 0), -EAGAIN);
-	gate_update(&g, &grant, 1);
-	assert_int_equal(gate_next(&g, 1), 0);
-	assert_true(gate_submit(&g, 0, 1));
-	assert_int_equal(gate_next(&g, 2), 0);
-	grant.kind = SCHED_GRANT_DRAIN;
-	gate_update(&g, &grant, 2);
-	assert_false(gate_submit(&g, 0, 2));
-	assert_int_equal(gate_message(&g, 2).kind, GATE_NOTHING);
-	assert_int_equal(gate_fenced(&g, 500), 499);
-	m = gate_message(&g, 500);
-	assert_int_equal(m.kind, GATE_ENDED);
-	assert_int_equal(m.end.used, 499);
-	assert_true(m.end.more && m.end.began);
-	/* Told with the end: not told again. */
-	assert_int_equal(gate_message(&g, 500).kind, GATE_NOTHING);
-	/* An armed grant is used after the hand-over only, of its epoch. */
-	grant = (struct sched_grant){
-		.epoch = 2, .kind = SCHED_GRANT_SLICE, .armed = true,
-		.budget = MS, .hold = 8 * MS, .window = MS,
-	};
-	gate_update(&g, &grant, 600);
-	assert_int_equal(gate_next(&g, 600), -EAGAIN);
-	assert_false(gate_go(&g, 1, 600));
-	assert_true(gate_go(&g, 2, 600));
-	assert_false(gate_go(&g, 2, 601));
-	assert_int_equal(gate_next(&g, 601), 0);
-}
-
-static void channels_have_priorities(void **state)
-{
-	struct sched_grant grant = {
-		.epoch = 1, .kind = SCHED_GRANT_OPEN, .budget = MS,
-		.hold = MS, .window = MS, .successor = SCHED_NOBODY,
-	};
-	uint64_t now = 0, used[3];
-	struct gate g;
-
-	(void)state;
-	gate_init(&g);
-	gate_set_priority(&g, 2, 1);
-	gate_update(&g, &grant, now);
-	/* 0 and 1 share by time, their batches being 3 : 1. */
-	for (uint32_t i = 0; i < 3; i++)
-		gate_ready(&g, i, 1000, now);
-	for (int i = 0; i < 800; i++) {
-		int channel = gate_next(&g, now);
-
-		assert_in_range(channel, 0, 1);
-		assert_true(gate_submit(&g, (uint32_t)channel, now));
-		now += channel ? 1 * MS : 3 * MS;
-		gate_fenced(&g, now);
-	}
-	for (int i = 0; i < 3; i++)
-		used[i] = g.channels[i].used;
-	assert_in_range(used[0], used[1] - 4 * MS, used[1] + 4 * MS);
-	assert_int_equal(used[2], 0);
-	/* The lower one has what they leave. */
-	gate_dropped(&g, 0, now);
-	gate_dropped(&g, 1, now);
-	assert_int_equal(gate_next(&g, now), 2);
-	gate_ready(&g, 1, 1, now);
-	assert_int_equal(gate_next(&g, now), 1);
-}
-
-/* From the later of its submission and the fence before to its own. */
-static void batches_cost_what_they_kept_the_gpu(void **state)
-{
-	struct sched_grant grant = {
-		.epoch = 1, .kind = SCHED_GRANT_OPEN, .budget = MS,
-		.hold = MS, .window = MS, .successor = SCHED_NOBODY,
-	};
-	struct sched_running running;
-	struct gate g;
-
-	(void)state;
-	gate_init(&g);
-	gate_update(&g, &grant, 0);
-	gate_ready(&g, 4, 2, 0);
-	assert_false(gate_running(&g).in_flight);
-	assert_true(gate_submit(&g, 4, 100));
-	assert_true(gate_submit(&g, 4, 200));
-	running = gate_running(&g);
-	assert_true(running.in_flight);
-	assert_int_equal(running.channel, 4);
-	assert_int_equal(running.since, 100);
-	assert_int_equal(gate_fenced(&g, 1100), 1000);
-	assert_int_equal(gate_running(&g).since, 1100);
-	assert_int_equal(gate_fenced(&g, 1500), 400);
-	gate_ready(&g, 4, 1, 5000);
-	assert_true(gate_submit(&g, 4, 5000));
-	assert_int_equal(gate_fenced(&g, 5010), 10);
-	assert_int_equal(g.channels[4].used, 1410);
-	assert_int_equal(g.used_total, 1410);
-	assert_int_equal(gate_fenced(&g, 6000), 0);
-}
-
 /* ------------------------------------------------------- changes, accounts */
 
 static void policies_change_while_guests_run(void **state)
@@ -892,9 +694,6 @@ static void a_thousand_have_their_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults_and_ranges),
-		cmocka_unit_test(shares_are_computed),
-		cmocka_unit_test(shares_are_not_more_than_the_gpu),
 		cmocka_unit_test(best_effort_bounds_what_is_in_flight),
 		cmocka_unit_test(equal_share_is_equal),
 		cmocka_unit_test(weights_count),
@@ -909,9 +708,6 @@ int main(void)
 		cmocka_unit_test(handing_over_takes_one_hop),
 		cmocka_unit_test(a_dead_holder_is_released),
 		cmocka_unit_test(old_epochs_say_nothing),
-		cmocka_unit_test(a_revoked_grant_submits_nothing),
-		cmocka_unit_test(channels_have_priorities),
-		cmocka_unit_test(batches_cost_what_they_kept_the_gpu),
 		cmocka_unit_test(policies_change_while_guests_run),
 		cmocka_unit_test(overshoot_is_carried_exactly),
 		cmocka_unit_test(the_watchdog_names_and_holds_back),

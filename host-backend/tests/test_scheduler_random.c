@@ -73,8 +73,8 @@ static struct sim_guest random_guest(struct scenario *c)
 	};
 
 	/* Small batches make many events: those of a long scenario are not. */
-	if (g.cost_min < c->batch_max / 64)
-		g.cost_min = c->batch_max / 64;
+	if (g.cost_min < c->batch_max / 32)
+		g.cost_min = c->batch_max / 32;
 	if (g.cost_max > c->batch_max || chance(c, 30))
 		g.cost_max = c->batch_max;
 	if (g.cost_min > g.cost_max)
@@ -106,7 +106,7 @@ static struct sched_params random_params(struct scenario *c)
 {
 	struct sched_params p = sched_params_default();
 
-	p.weight = chance(c, 50) ? 100 : (uint32_t)between(c, 25, 400);
+	p.weight = chance(c, 50) ? 100 : (uint32_t)between(c, 25, 200);
 	/* All together at most the GPU, in the storm too. */
 	p.share = SCHED_WHOLE / VGPUS_MAX;
 	if (c->count <= 8)
@@ -346,19 +346,19 @@ static void run_all(uint32_t from, uint32_t count, bool floods, bool latency)
 static void all_are_backlogged(void **state)
 {
 	(void)state;
-	run_all(1000, 90, true, false);
+	run_all(1000, 45, true, false);
 }
 
 static void guests_of_all_kinds(void **state)
 {
 	(void)state;
-	run_all(2000, 90, false, false);
+	run_all(2000, 45, false, false);
 }
 
 static void messages_take_time(void **state)
 {
 	(void)state;
-	run_all(3000, 60, false, true);
+	run_all(3000, 24, false, true);
 }
 
 int main(void)
