@@ -21,7 +21,7 @@ packages=(
 	# a peer with GL: QEMU's display, on an X server that nobody sees
 	qemu-system-gui xvfb libgl1-mesa-dri
 	# tests
-	python3 edid-decode libvirt-clients libvirt-daemon
+	python3 e2fsprogs edid-decode libvirt-clients libvirt-daemon
 	libvirt-daemon-driver-qemu mandoc
 )
 

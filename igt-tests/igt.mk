@@ -13,15 +13,16 @@ $(BUILD)/guest/pvgpu-%: igt-tests/guest/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -I/usr/include/libdrm -static -s -MF $@.d $< -o $@
 
-CHECK_DEPS += $(GUEST_TOOLS) modules deb host-image
+CHECK_DEPS += $(GUEST_TOOLS) modules deb host-images
 CHECKS     += $(sort $(wildcard igt-tests/tests/test_*.py))
 
-.PHONY: images module modules host-image demo-ready vm-ready
+.PHONY: images module modules host-images demo-ready vm-ready
 images: deps
-	$(Q)$(PYTHON) igt-tests/images.py image $(SUITES) host
-# A system with systemd, on which the packages are tried.
-host-image:
-	$(Q)$(PYTHON) igt-tests/images.py image host
+	$(Q)$(PYTHON) igt-tests/images.py image $(SUITES) host host-other
+# Systems with systemd, on which the packages are tried: of this Debian, and of
+# the other stable one.
+host-images:
+	$(Q)$(PYTHON) igt-tests/images.py image host host-other
 
 # The script knows what a module was made from, and does nothing when that has
 # not changed.

@@ -32,17 +32,25 @@ TREE = Path(__file__).resolve().parent.parent
 BUILD = TREE / "build"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pvgpu/images"
 SUITES = ("bookworm", "trixie", "sid")      # Linux 6.1, 6.12 and the newest
-HOST = "host"       # this host's own suite with systemd: where packages are tried
+# Systems with systemd, where packages are tried: this host's own suite, and the
+# other stable Debian, on which they are built first.
+HOST, OTHER_HOST = HOSTS = ("host", "host-other")
 
 PACKAGES = "linux-image-amd64 linux-headers-amd64 make gcc sparse libdrm-tests kmod pciutils"
 
 # What a host has before pvgpu is installed, and what its packages depend on.
-HOST_PACKAGES = """linux-image-amd64 linux-headers-amd64 make gcc kmod dkms systemd systemd-sysv
+HOST_PACKAGES = """linux-image-amd64 qemu-system-x86 linux-headers-amd64 make gcc kmod dkms systemd systemd-sysv
     dbus polkitd procps libjson-c5 libinih1 libpixman-1-0 libpng16-16 libseccomp2
     libvirglrenderer1 libepoxy0 libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri""".split()
 
+OTHER_PACKAGES = """linux-image-amd64 linux-headers-amd64 make gcc kmod systemd systemd-sysv dbus
+    polkitd procps pkg-config dpkg-dev libc6-dev libjson-c-dev libseccomp-dev libsystemd-dev
+    libinih-dev libpixman-1-dev libpng-dev libdrm-dev libvirglrenderer-dev libepoxy-dev
+    libegl-dev libgbm-dev""".split()
+
 # What the initrd loads before it can mount anything.
 BOOT_MODULES = "virtio_pci virtio_blk virtio_console squashfs overlay 9p 9pnet_virtio"
+HOST_BOOT_MODULES = BOOT_MODULES + " crc32c_generic ext4"
 
 # Of the kernel's modules only these reach the guest, uncompressed: xz costs
 # seconds in an emulated CPU.
@@ -53,6 +61,7 @@ KEEP_MODULES = """arch crypto lib drivers/base drivers/block/virtio_blk drivers/
     drivers/gpu/drm/sysfb drivers/gpu/*.ko drivers/i2c drivers/input drivers/media/cec
     drivers/misc/eeprom drivers/virtio drivers/video drivers/video/fbdev/core fs/9p
     fs/netfs fs/fscache fs/overlayfs fs/squashfs net/9p""".split()
+HOST_KEEP_MODULES = KEEP_MODULES + ["fs/ext4", "fs/jbd2", "fs/mbcache"]
 
 # Not in the guest's disk.
 LEAVE_OUT = """boot usr/src usr/include usr/lib/gcc usr/libexec/gcc usr/share/doc
@@ -106,7 +115,13 @@ After=sysinit.target dbus.service
 ExecStart=/usr/local/bin/pvgpu-agent
 StandardError=journal+console
 """
-HOST_INIT = INIT.replace("exec switch_root /new /usr/local/bin/pvgpu-agent", f"""
+# A second disk, where there is one, is what outlives a reboot.
+HOST_INIT = INIT.replace("mount -t tmpfs rw /rw\nmkdir", """if [ -b /dev/vdb ]; then
+    mount -t ext4 /dev/vdb /rw
+else
+    mount -t tmpfs rw /rw
+fi
+mkdir -p""").replace("exec switch_root /new /usr/local/bin/pvgpu-agent", f"""
 mkdir -p /new/run/systemd/system/multi-user.target.wants
 cat > /new/run/systemd/system/pvgpu-agent.service <<EOF
 {AGENT_UNIT}EOF
@@ -131,10 +146,22 @@ def say(text):
     sys.stdout.flush()
 
 
+def debian(suite):
+    """The Debian release of an image."""
+    if suite in HOSTS:
+        ours = codename()
+        return ours if suite == HOST else "bookworm" if ours == "trixie" else "trixie"
+    return suite
+
+
+def contents(suite):
+    return {HOST: HOST_PACKAGES, OTHER_HOST: OTHER_PACKAGES}.get(suite) or PACKAGES.split()
+
+
 def key(suite):
-    if suite == HOST:
-        made_from = [codename(), HOST_PACKAGES, BOOT_MODULES, HOST_LEAVE_OUT, HOST_INIT,
-                     HOST_APPLETS, NO_INITRAMFS, "format 1"]
+    if suite in HOSTS:
+        made_from = [debian(suite), contents(suite), HOST_BOOT_MODULES, HOST_KEEP_MODULES,
+                     HOST_LEAVE_OUT, HOST_INIT, HOST_APPLETS, NO_INITRAMFS, "format 1"]
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:12]
     made_from = [suite, PACKAGES, BOOT_MODULES, KEEP_MODULES, LEAVE_OUT, INIT,
                  INIT_APPLETS, NO_INITRAMFS, "format 1"]
@@ -215,9 +242,9 @@ def bootstrap(name, tar, log, release, packages):
         raise ImageError(f"mmdebstrap {name} failed (status {code}):\n{tail}{hint}")
 
 
-def prune_modules(kernel_dir):
+def prune_modules(kernel_dir, patterns):
     keep = set()
-    for pattern in KEEP_MODULES:
+    for pattern in patterns:
         # A pattern ending in .ko means files of that folder, compressed or not.
         if pattern.endswith(".ko"):
             pattern += "*"
@@ -231,8 +258,8 @@ def prune_modules(kernel_dir):
             path.unlink()
 
 
-def module_order(modules):
-    """The modules to insert, each after those that it needs."""
+def module_order(modules, names):
+    """The files of the modules to insert, each after those that it needs."""
     needs, paths, order = {}, {}, []
     for line in (modules / "modules.dep").read_text().splitlines():
         path, _, rest = line.partition(":")
@@ -245,7 +272,7 @@ def module_order(modules):
             for other in reversed(needs[path]):
                 add(other)
             order.append(path)
-    for name in BOOT_MODULES.split():
+    for name in names.split():
         if name in paths:
             add(paths[name])
         elif name not in builtin:
@@ -253,7 +280,8 @@ def module_order(modules):
     return order
 
 
-def make_initrd(modules, out, init=INIT, applets=INIT_APPLETS):
+def make_initrd(modules, out, init=INIT, applets=INIT_APPLETS, names=BOOT_MODULES, files=()):
+    """An initrd with busybox, `files` beside it in /bin, and modules to insert."""
     with tempfile.TemporaryDirectory() as tmp:
         top = Path(tmp)
         for name in ("bin", "dev", "proc", "sys", "ro", "rw", "new", "root", "modules"):
@@ -261,8 +289,10 @@ def make_initrd(modules, out, init=INIT, applets=INIT_APPLETS):
         shutil.copy("/bin/busybox", top / "bin/busybox")
         for name in applets.split():
             (top / "bin" / name).symlink_to("busybox")
+        for path in files:
+            shutil.copy(path, top / "bin")
         order = []
-        for path in module_order(modules):
+        for path in module_order(modules, names):
             shutil.copy(modules / path, top / "modules")
             order.append(Path(path).name)
         (top / "modules/order").write_text("".join(n + "\n" for n in order))
@@ -278,8 +308,7 @@ def make_image(suite, where):
     start = time.time()
     say(f"image {suite}: installing a Debian system with its kernel (a minute or two)")
     bootstrap(suite, where / "root.tar", where / "mmdebstrap.log",
-              release=codename() if suite == HOST else suite,
-              packages=HOST_PACKAGES if suite == HOST else PACKAGES.split())
+              release=debian(suite), packages=contents(suite))
     say(f"image {suite}: installed after {time.time() - start:.0f} s; making disk and initrd")
     root = where / "root"
     root.mkdir()
@@ -292,16 +321,16 @@ def make_image(suite, where):
         raise ImageError(f"{suite}: expected one kernel with its headers, found {versions}")
     version = versions[0]
     modules = root / "lib/modules" / version
-    prune_modules(modules / "kernel")
+    prune_modules(modules / "kernel", HOST_KEEP_MODULES if suite in HOSTS else KEEP_MODULES)
     run(["/sbin/depmod", "-b", root, version], "depmod")
     shutil.copy(root / "boot" / f"vmlinuz-{version}", where / "kernel")
-    if suite == HOST:
-        make_initrd(modules, where / "initrd", HOST_INIT, HOST_APPLETS)
+    if suite in HOSTS:
+        make_initrd(modules, where / "initrd", HOST_INIT, HOST_APPLETS, HOST_BOOT_MODULES)
     else:
         make_initrd(modules, where / "initrd")
     run(["mksquashfs", root, where / "rootfs.squashfs", "-comp", "zstd",
          "-Xcompression-level", "3", "-all-root", "-noappend", "-no-progress", "-no-xattrs",
-         "-wildcards", "-e", *(HOST_LEAVE_OUT if suite == HOST else LEAVE_OUT)], "mksquashfs")
+         "-wildcards", "-e", *(HOST_LEAVE_OUT if suite in HOSTS else LEAVE_OUT)], "mksquashfs")
     shutil.rmtree(modules / "kernel")
     (where / "info.json").write_text(json.dumps({"suite": suite, "version": version}))
     say(f"image {suite}: Linux {version} ready after {time.time() - start:.0f} s")
@@ -350,8 +379,8 @@ def cached(name, recipe, make):
 
 def get(suite):
     """The image of a suite, made now if it is not there."""
-    if suite not in (*SUITES, HOST):
-        raise ImageError(f"no suite {suite}; there are {', '.join(SUITES)}, {HOST}")
+    if suite not in (*SUITES, *HOSTS):
+        raise ImageError(f"no suite {suite}; there are {', '.join((*SUITES, *HOSTS))}")
     return Image(suite, cached(suite, key(suite), make_image))
 
 

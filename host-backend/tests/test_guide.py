@@ -131,7 +131,7 @@ def every_block_says_where_it_runs():
 def what_installs_names_what_there_is():
     """Of the blocks that install and set up: packages, units, make's targets,
     and the change of the configuration."""
-    text = "".join(c for where in ("tree", "systemd", "dkms", "machine")
+    text = "".join(c for where in ("tree", "systemd", "install", "dkms", "machine")
                    for c in guide.blocks(where))
     names = set(re.findall(r"(pvgpu[a-z-]*)_\*\.deb", text))
     check(names == {"pvgpu", "pvgpu-dkms"}, f"{names}")

@@ -34,6 +34,6 @@ Run one file with: make check CHECKS_ARGS=flip
 from .host import BUILD, TREE, Host, HostError, run_dir, spawn
 from .picture import Picture, read_png, read_ppm, smpte_problem
 from .tap import Lazy, Skip, add, main, test
-from .vm import Command, EmulatorRace, Result, Vm, VmError, accelerator, images
+from .vm import HOST_ARGS, Command, EmulatorRace, Result, Vm, VmError, accelerator, images
 
 SUITES = images.SUITES

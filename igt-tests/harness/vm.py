@@ -32,6 +32,13 @@ MAGIC, PAYLOAD = 0x41475650, 4096
 EXEC, STDIN, KILL, RESET, HELLO, OUT, ERR, EXIT = 1, 2, 3, 4, 16, 17, 18, 19
 TIMED_OUT = 0x80000000
 
+# For the kernel of a host image: without what a host of vGPUs does not need, in
+# an emulated CPU.
+HOST_ARGS = "systemd.show_status=0 " + " ".join(f"systemd.mask={unit}" for unit in """
+    e2scrub_reap.service systemd-logind.service getty@tty1.service serial-getty@ttyS0.service
+    systemd-user-sessions.service systemd-timesyncd.service systemd-udev-trigger.service
+    systemd-udevd.service dev-hugepages.mount sys-kernel-tracing.mount""".split())
+
 # A line of dmesg that no test may leave behind.
 BAD_DMESG = re.compile(
     r"WARNING:|\bBUG:|\bOops\b|KASAN|UBSAN|KFENCE|kmemleak|refcount_t|general protection"

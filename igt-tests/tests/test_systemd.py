@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A host with systemd, in a VM: the package is installed, a vGPU is made, a
-guest draws on it, and pvgpud is restarted, killed and stopped meanwhile; then
-the package goes without a trace. The module's package is built by DKMS in the
-same system."""
-import os
+"""A host with systemd, in a VM: the package is installed, vGPUs are made, a
+machine in QEMU and a client draw on them, and pvgpud is restarted, killed and
+stopped meanwhile, and the host rebooted; then the package goes without a trace.
+What the guide installs besides, and the module's package by DKMS, in the same
+system."""
+import atexit
 import re
 import shutil
 import subprocess
@@ -12,16 +13,17 @@ import sys
 import tempfile
 import time
 sys.path.insert(0, "igt-tests")
-from harness import BUILD, Lazy, Vm, guide, images, main, test
+from harness import (BUILD, HOST_ARGS, EmulatorRace, Lazy, Picture, Vm, guide, images, main,
+                     read_png, test)
+from harness import layer
+from harness.nested import Nested
 
-# What a host without pvgpu has no need of in an emulated CPU.
-QUIET = """e2scrub_reap.service systemd-logind.service getty@tty1.service
-    serial-getty@ttyS0.service systemd-user-sessions.service systemd-timesyncd.service
-    systemd-udev-trigger.service systemd-udevd.service dev-hugepages.mount
-    sys-kernel-tracing.mount""".split()
 RESTARTS = KILLS = 5
-# What a session, its worker and its listener take, and our record and listener.
-IN_USE, IDLE = 2 + 1 + 11 + 2, 2 + 1
+# What a session and its worker keep in the store; a vGPU's listener; our record
+# and listener. One vGPU is the machine's, the other the client's.
+SESSION, LISTENER, OWN = 11 + 2, 1, 2
+MACHINE = LISTENER + SESSION
+IN_USE, IDLE = OWN + MACHINE + LISTENER + SESSION, OWN + 2 * LISTENER
 
 
 def package(name):
@@ -31,8 +33,14 @@ def package(name):
 
 
 def boot():
-    machine = Vm("systemd", "host", memory=4096, kernel_args="systemd.show_status=0 "
-                 + " ".join(f"systemd.mask={unit}" for unit in QUIET)).start()
+    # What is written stays over a reboot.
+    folder = tempfile.mkdtemp(prefix="pvgpu-")
+    disk = f"{folder}/disk"
+    atexit.register(shutil.rmtree, folder, True)
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", disk, "2G"], check=True,
+                   capture_output=True)
+    machine = Vm("systemd", "host", memory=4096, kernel_args=HOST_ARGS,
+                 args=["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"]).start()
     for path in (package("pvgpu"), BUILD / "bin/pvgpu-many", BUILD / "bin/pvgpu-conform"):
         machine.put(path)
     machine.wait()
@@ -103,6 +111,20 @@ class Drawing:
 drawing = Lazy(lambda: Drawing("a"))
 
 
+def start_machine():
+    vm().run("pvgpuctl create machine PV24-1A")
+    machine = Nested(vm(), vm().run("pvgpuctl qemu-args machine").out.strip())
+    wait_for(lambda: " running " in show("machine").replace("\n", " "), "QEMU has its vGPU")
+    return machine
+
+
+machine = Lazy(start_machine)
+
+
+def frames(name):
+    return int(re.search(r"^head 0 .* (\d+) frames", show(name), re.M)[1])
+
+
 @test
 def the_guides_installation_works_word_by_word():
     # From the folder of a source tree that has built its packages.
@@ -122,7 +144,18 @@ def pvgpud_is_ready_and_confined():
     assert unit("pvgpud.service", "User") == "pvgpu"
     assert vm().run("stat -c '%a %U %G' /run/pvgpu/control").out.split() == ["660", "root", "pvgpu"]
     assert "PV24-1Q" in vm().run("pvgpuctl types").out
-    assert stored() == IDLE - 1, stored()
+    assert stored() == OWN, stored()
+
+
+@test
+def a_qemu_is_served_by_a_unit():
+    # The mode is remembered, too; the other tests look at it after a reboot.
+    vm().run("pvgpuctl gpu set-mode equal")
+    machine()
+    assert unit("pvgpu-worker@machine.service", "MainPID") == worker("machine")
+    owner = vm().run("ps -o args= -p $(pgrep -f qemu-system-x86_64 | head -n 1)").out
+    assert "pvgpu-machine" in owner, owner
+    assert stored() == OWN + MACHINE, stored()
 
 
 @test
@@ -147,6 +180,40 @@ def a_vgpu_is_served_by_a_unit_with_limits_of_its_own():
     assert stored() == IN_USE, stored()
 
 
+# As pvgpu-drmtest draws it.
+def pattern(width, height, seed):
+    rgb, mask = bytearray(), 0xffffffff
+    for y in range(height):
+        for x in range(width):
+            v = (x * 0x9e3779b1 ^ y * 0x85ebca6b ^ seed * 0xc2b2ae35) & mask
+            v ^= v >> 15
+            v = v * 0x2c1b3c6d & mask
+            v ^= v >> 12
+            rgb += (v & 0xffffff).to_bytes(3, "big")
+    return Picture(width, height, rgb)
+
+
+def screenshot(name, head):
+    vm().run(f"pvgpuctl screenshot {name} {head} -o /tmp/{name}.png")
+    vm().get(f"/tmp/{name}.png", vm().dir / f"{name}.png")
+    return read_png(vm().dir / f"{name}.png")
+
+
+@test
+def a_machine_flips_and_draws_through_a_unit():
+    machine().wait(400)
+    before = frames("machine")
+    machine().run("pvgpu-drmtest flips 3", 200)
+    assert frames("machine") >= before + 3, show("machine")
+    machine().run("mkdir /d; pvgpu-drmtest draw /d 0:640x480:XR24:9 & until [ -e /d/ready ]; "
+                  "do sleep 1; done", 200)
+    problem = screenshot("machine", 0).difference(pattern(640, 480, 9))
+    machine().run("touch /d/done; wait", 200)
+    assert not problem, problem
+    # From here on it flips for as long as it lives.
+    machine().run("while pvgpu-drmtest flips 5; do :; done &")
+
+
 @test
 def a_worker_in_its_unit_shuts_itself_in_and_renders():
     """The self-test, which draws too, as an instance of the very unit."""
@@ -168,26 +235,29 @@ def a_worker_in_its_unit_shuts_itself_in_and_renders():
 @test
 def restarts_and_sigkills_lose_nothing_while_a_guest_draws():
     drawing().goes_on()
-    served_by, kept = worker("a"), stored()
-    frames = 0
+    served_by, kept = (worker("a"), worker("machine")), stored()
+    drawn, flipped = 0, frames("machine")
     for number in range(RESTARTS + KILLS):
         before = unit("pvgpud", "MainPID")
         vm().run("systemctl restart pvgpud" if number < RESTARTS else
                  "systemctl kill -s KILL pvgpud")
         wait_for(lambda: unit("pvgpud", "ActiveState") == "active" and
                  unit("pvgpud", "MainPID") not in (before, "0"), f"pvgpud is back, {number}")
-        assert worker("a") == served_by, f"another worker after {number}\n{journal()}"
+        assert (worker("a"), worker("machine")) == served_by, (
+            f"another worker after {number}\n{journal()}")
         assert stored() == kept, f"{stored()} in the store after {number}, {kept} before"
-        now = int(re.search(r"^head 0 .* (\d+) frames", show("a"), re.M)[1])
-        assert now > frames, f"{now} frames after {number}, {frames} before"
-        frames = now
+        now = frames("a")
+        assert now > drawn, f"{now} frames after {number}, {drawn} before"
+        drawn = now
     drawing().goes_on()
+    wait_for(lambda: frames("machine") > flipped + 3, "the machine flips on")
+    assert "guest      attached, generation 2," in show("machine"), show("machine")
     assert "still connected" in journal()
 
 
 @test
 def a_pvgpud_that_hangs_is_ended_by_the_watchdog():
-    served_by = worker("a")
+    served_by = worker("a"), worker("machine")
     vm().run("mkdir -p /run/systemd/system/pvgpud.service.d && "
              "printf '[Service]\\nWatchdogSec=3s\\n' > /run/systemd/system/pvgpud.service.d/w.conf "
              "&& systemctl daemon-reload && systemctl restart pvgpud")
@@ -196,18 +266,20 @@ def a_pvgpud_that_hangs_is_ended_by_the_watchdog():
     wait_for(lambda: unit("pvgpud", "ActiveState") == "active" and
              unit("pvgpud", "MainPID") not in (before, "0"), "pvgpud is back")
     assert "Watchdog timeout" in journal()
-    assert worker("a") == served_by and stored() == IN_USE
+    assert (worker("a"), worker("machine")) == served_by and stored() == IN_USE
     drawing().goes_on()
     vm().run("rm -r /run/systemd/system/pvgpud.service.d; systemctl daemon-reload")
 
 
 @test
 def an_upgrade_of_the_package_loses_nothing():
-    served_by, before = worker("a"), unit("pvgpud", "MainPID")
+    served_by, before = (worker("a"), worker("machine")), unit("pvgpud", "MainPID")
+    flipped = frames("machine")
     vm().run("dpkg -i /host/pvgpu_*.deb", timeout=180)
     assert unit("pvgpud", "MainPID") not in (before, "0"), journal()
-    assert worker("a") == served_by and stored() == IN_USE, journal()
+    assert (worker("a"), worker("machine")) == served_by and stored() == IN_USE, journal()
     drawing().goes_on()
+    wait_for(lambda: frames("machine") > flipped + 3, "the machine flips on")
 
 
 @test
@@ -234,7 +306,9 @@ def a_process_outside_of_a_worker_unit_is_sent_away():
 @test
 def nothing_stays_in_the_store_and_stop_and_start_keep_the_vgpu():
     drawing().end()
-    wait_for(lambda: stored() == IDLE, "the session is removed from the store")
+    assert not machine().command.ended, machine().command.out
+    machine().kill()
+    wait_for(lambda: stored() == IDLE, "the sessions are removed from the store")
     vm().run("systemctl stop pvgpud.socket pvgpud.service")
     assert unit("pvgpud", "ActiveState") == "inactive"
     vm().run("systemctl start pvgpud.socket pvgpud.service")
@@ -256,6 +330,30 @@ def a_stop_is_the_end_of_a_guests_vgpu():
 
 
 @test
+def a_reboot_of_the_host_keeps_vgpus_mode_and_heads():
+    asked = "pvgpuctl list; pvgpuctl gpu; for v in a machine; do pvgpuctl head $v; done"
+    vm().run("pvgpuctl head a 0 --mode 1280x720@60; pvgpuctl head a 1 --unplug")
+    before, boot_id = vm().run(asked).out, vm().run("cat /proc/sys/kernel/random/boot_id").out
+    for wanted in ("equal", "1280x720 at 60", "unplugged", "PV24-1A"):
+        assert wanted in before, before
+    vm().start_command("exec systemctl reboot")
+    try:
+        vm().wait(400)
+    except EmulatorRace:
+        vm().kill()
+        vm().start().wait()
+    assert vm().run("cat /proc/sys/kernel/random/boot_id").out != boot_id
+    wait_for(lambda: unit("pvgpud", "ActiveState") == "active", "pvgpud is up")
+    assert vm().run(asked).out == before, vm().run(asked).out + before
+    assert stored() == IDLE, stored()
+    guest = vm().start_command("(echo draw 1 flip; sleep 1000) | pvgpu-many /run/pvgpu/a.sock")
+    guest.wait_output("drawn")
+    assert unit("pvgpu-worker@a.service", "MainPID") == worker("a")
+    guest.kill()
+    vm().run("kill $(pidof pvgpu-many)", check=False)
+
+
+@test
 def the_package_goes_without_a_trace():
     vm().run("dpkg -P pvgpu", timeout=180)
     left = vm().run("systemctl list-units --all --no-legend --plain 'pvgpud*' 'pvgpu-worker*' "
@@ -266,47 +364,33 @@ def the_package_goes_without_a_trace():
     assert not failed.strip(), failed
 
 
-# The image's system with a layer above it, as the package's build finds it.
-IN_SYSTEM = """set -e
-mount -t tmpfs tmpfs "$2"
-mkdir "$2/up" "$2/work" "$2/root"
-mount -t overlay -o "lowerdir=$1,upperdir=$2/up,workdir=$2/work$4" overlay "$2/root"
-mount --rbind /dev "$2/root/dev"
-mount --rbind /proc "$2/root/proc"
-mkdir "$2/root/pvgpu"
-cp "$3" "$2/root/pvgpu/"
-printf 'set -e\n%s' "$5" > "$2/root/pvgpu/guide"
-# Nobody is there to answer.
-echo 'APT::Get::Assume-Yes "true";' > "$2/root/etc/apt/apt.conf.d/99-yes"
-exec chroot "$2/root" /bin/bash -c '
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
-(cd /pvgpu && DEBIAN_FRONTEND=noninteractive sh ./guide) || { cat /var/lib/dkms/pvgpu/*/build/make.log; exit 1; }
-echo "STATUS $(dkms status pvgpu)"
-modinfo -F vermagic /lib/modules/*/updates/dkms/pvgpu.ko*
-dpkg -P pvgpu-dkms
-find /lib/modules /usr/src /var/lib/dkms -name "pvgpu*" | sed "s/^/LEFT /"'
-"""
+@test
+def the_modules_package_is_built_by_dkms_and_goes():
+    version = images.get("host").version
+    out = layer.run("host", "".join(guide.blocks("dkms")) + """
+        echo "STATUS $(dkms status pvgpu)"
+        modinfo -F vermagic /lib/modules/*/updates/dkms/pvgpu.ko*
+        dpkg -P pvgpu-dkms
+        find /lib/modules /usr/src /var/lib/dkms -name 'pvgpu*' | sed 's/^/LEFT /'
+        """, [package("pvgpu-dkms")])
+    assert re.search(rf"STATUS pvgpu.*{re.escape(version)}.*: installed", out), out[-3000:]
+    assert f"\n{version} SMP" in out, out[-3000:]
+    assert "LEFT" not in out, out[-3000:]
 
 
 @test
-def the_modules_package_is_built_by_dkms_and_goes():
-    image = images.get("host")
-    where = tempfile.mkdtemp(prefix="pvgpu-dkms-")
-    argv = ["unshare", "--mount", "sh", "-c", IN_SYSTEM, "sh", image.root, where,
-            package("pvgpu-dkms"), ",userxattr" if os.geteuid() else "",
-            "".join(guide.blocks("dkms"))]
-    if os.geteuid():
-        argv.insert(1, "--map-root-user")
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
-    finally:
-        shutil.rmtree(where)
-    assert done.returncode == 0, done.stdout[-6000:]
-    assert re.search(rf"STATUS pvgpu.*{re.escape(image.version)}.*: installed", done.stdout), \
-        done.stdout[-3000:]
-    assert f"\n{image.version} SMP" in done.stdout, done.stdout[-3000:]
-    assert "LEFT" not in done.stdout, done.stdout[-3000:]
+def what_the_guide_wants_besides_is_installed():
+    # A fresh system has read its package lists.
+    out = layer.run("host", "apt-get update\n" + "".join(guide.blocks("install")) + """
+        libvirtd --version; virsh --version; mmdebstrap --version
+        qemu-system-x86_64 -device help | grep ivshmem-doorbell
+        getent group kvm libvirt
+        id -nG libvirt-qemu
+        """)
+    for wanted in ("libvirtd (libvirt)", "mmdebstrap ", "ivshmem-doorbell", "libvirt:", "kvm:"):
+        assert wanted in out, f"no {wanted}\n{out[-3000:]}"
+    # Whose QEMUs reach a vGPU's socket.
+    assert "kvm" in out.splitlines()[-1].split(), out[-300:]
 
 
 main(cleanup=lambda: vm.made and vm().stop())
