@@ -194,9 +194,66 @@ static void no_growth_by_surfaces(struct guest *g)
 	       after.kib);
 }
 
+/* Writes a shader of some length that is like no other. */
+static const char *shader_text(uint32_t number, uint32_t instructions)
+{
+	static char text[4096];
+	int at = snprintf(text, sizeof(text), "FRAG\n"
+		"DCL IN[0], POSITION, LINEAR\nDCL OUT[0], COLOR\n"
+		"DCL TEMP[0]\nIMM[0] FLT32 { 0.%u, 1.0, 0.0, 1.0}\n"
+		"  0: MOV TEMP[0], IMM[0]\n", number);
+
+	for (uint32_t i = 1; i <= instructions; i++)
+		at += snprintf(text + at, sizeof(text) - (size_t)at,
+			       "  %u: MAD TEMP[0], TEMP[0], IN[0], IMM[0]\n",
+			       i);
+	snprintf(text + at, sizeof(text) - (size_t)at,
+		 "  %u: MOV OUT[0], TEMP[0]\n  %u: END\n", instructions + 1,
+		 instructions + 2);
+	return text;
+}
+
+/* What compiled shaders take of the host's memory is in the charge. */
+static void shaders_are_charged(struct guest *g)
+{
+	static const float all[] = { -1, -1, 1, 1 }, colour[] = { 1, 0, 0, 1 };
+	uint32_t target, vertices, i;
+	struct figures before = { 0 }, after;
+	struct gl gl;
+
+	EXPECT(gl_begin(&gl, g), "begin: status %u", g->status);
+	target = gl_target(&gl, 128, 64, NULL);
+	vertices = gl_vertices(&gl);
+	EXPECT(target && vertices, "resources: status %u", g->status);
+	stream_begin(&gl.s);
+	stream_surface(&gl.s, 20, target, VIRGL_B8G8R8A8, 0, 0);
+	stream_framebuffer(&gl.s, 20);
+	stream_viewport(&gl.s, 128, 64);
+	stream_painter(&gl.s, 1, vertices);
+	for (i = 0; i < 220; i++) {
+		stream_shader(&gl.s, 1000 + i, VIRGL_SHADER_FRAGMENT,
+			      shader_text(i + 1, i % 3 * 10), NULL);
+		STREAM(&gl.s, VIRGL_BIND_SHADER, 0, 1000 + i,
+		       VIRGL_SHADER_FRAGMENT);
+		stream_rectangle(&gl.s, vertices, all, colour);
+		EXPECT_OK(g, "draw", gl_run(&gl));
+		stream_begin(&gl.s);
+		if (i == 20)
+			EXPECT(ask(&before), "no figures");
+	}
+	EXPECT(ask(&after), "no figures");
+	EXPECT(after.kib < before.kib + (after.used - before.used) / 1024 +
+	       GROWTH_KIB, "the worker has grown by %llu KiB, for %llu bytes",
+	       after.kib - before.kib, after.used - before.used);
+	/* And it measured something. */
+	EXPECT(after.kib > before.kib + GROWTH_KIB, "by %llu KiB only",
+	       after.kib - before.kib);
+}
+
 const struct test virgl_growth_tests[] = {
 	{ "virgl-budget-comes-back", budget_comes_back, false },
 	{ "virgl-growth-by-contexts", no_growth, false },
 	{ "virgl-growth-by-surfaces", no_growth_by_surfaces, false },
+	{ "virgl-growth-by-shaders", shaders_are_charged, false },
 	{ NULL, NULL, false },
 };

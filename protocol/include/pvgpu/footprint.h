@@ -20,7 +20,7 @@
 #define PVGPU_CHARGE_CONTEXT	4194304u	/* and for each sub-context
 						 * beyond its first */
 #define PVGPU_CHARGE_OBJECT	4096u
-#define PVGPU_CHARGE_SHADER	262144u
+#define PVGPU_CHARGE_SHADER	786432u
 #define PVGPU_CHARGE_TEXT	256u		/* for a byte of a shader */
 
 /* In the order in which RESOURCE_CREATE has them. */
