@@ -14,10 +14,11 @@ CHECK_DEPS += $(KMS_PROGRAMS)
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory bench-ready
-bench-ready: $(PROGRAMS) $(GUEST_TOOLS) $(KMS_PROGRAMS)
+bench-ready: $(PROGRAMS) $(GUEST_TOOLS) $(KMS_PROGRAMS) $(GL_PROGRAMS)
 	$(Q)$(PYTHON) igt-tests/images.py module trixie
 	$(Q)$(PYTHON) igt-tests/bench.py
 	$(Q)$(PYTHON) igt-tests/bench_many.py
+	$(Q)$(PYTHON) igt-tests/bench_gl.py
 	$(Q)$(MAKE) --no-print-directory bench-scheduler
 
 # Needs no VM.

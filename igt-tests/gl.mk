@@ -6,10 +6,12 @@ GL_DISKS := $(addprefix gl-,$(SUITES))
 # Dynamic: Mesa is the guest's. Nothing of a C library newer than Debian 12's
 # may be linked, since one build serves the guests of all suites.
 GL_PROGRAM := $(BUILD)/guest/pvgpu-gl
-GL_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(addprefix igt-tests/guest/gl/,\
-	gl.c egl.c scene.c) igt-tests/guest/kms/kms.c)
+GL_BENCH := $(BUILD)/guest/pvgpu-glbench
+GL_SHARED := $(patsubst %.c,$(BUILD)/obj/igt-tests/guest/%.o,gl/egl.c kms/kms.c)
+$(GL_PROGRAM): $(patsubst %,$(BUILD)/obj/igt-tests/guest/gl/%.o,gl scene) $(GL_SHARED)
+$(GL_BENCH): $(BUILD)/obj/igt-tests/guest/gl/bench.o $(GL_SHARED)
 CFLAGS_igt-tests_guest_gl = $(shell pkg-config --cflags libdrm 2>/dev/null)
-$(GL_PROGRAM): $(GL_OBJECTS)
+$(GL_PROGRAM) $(GL_BENCH):
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $^ -lEGL -lGLESv2 -lgbm -ldrm -lm -o $@
@@ -29,12 +31,29 @@ $(UAPI_PROGRAM): $(BUILD)/obj/igt-tests/guest/gl/uapi.o
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static $^ -o $@
 
+# What makes glmark2 take one card and one mode.
+$(BUILD)/guest/pvgpu-onemode.so: igt-tests/guest/gl/onemode.c
+	$(call say,CC guest,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(CFLAGS_igt-tests_guest_gl) -fPIC -shared -MF $@.d $< -o $@
+
 $(BUILD)/guest/pvgpu-session: igt-tests/guest/gl/session
 	$(Q)install -D -m755 $< $@
 
-GL_PROGRAMS := $(GL_PROGRAM) $(VIRTGPU_PROGRAM) $(UAPI_PROGRAM) $(BUILD)/guest/pvgpu-session
+GL_PROGRAMS := $(GL_PROGRAM) $(GL_BENCH) $(VIRTGPU_PROGRAM) $(UAPI_PROGRAM) \
+	$(BUILD)/guest/pvgpu-session $(BUILD)/guest/pvgpu-onemode.so
 CHECK_DEPS += $(GL_PROGRAMS) gl-disks
 
 .PHONY: gl-disks
 gl-disks:
 	$(Q)$(PYTHON) igt-tests/images.py disk $(GL_DISKS)
+
+# piglit on pvgpu and on virtio-gpu-gl, in one VM; GL_SUITE=sid, GL_SHARE=1/10.
+GL_SUITE ?= trixie
+GL_SHARE ?= 1/1
+.PHONY: check-gl check-gl-ready
+check-gl: deps
+	$(Q)$(MAKE) --no-print-directory check-gl-ready
+check-gl-ready: $(PROGRAMS) $(GUEST_TOOLS) $(GL_PROGRAMS)
+	$(Q)$(PYTHON) igt-tests/images.py module $(GL_SUITE)
+	$(Q)$(PYTHON) igt-tests/piglit.py $(GL_SUITE) $(GL_SHARE)

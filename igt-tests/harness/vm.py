@@ -215,7 +215,7 @@ class Vm:
     def _fill_share(self):
         (self.share / "bin").mkdir(parents=True, exist_ok=True)
         for tool in (BUILD / "guest").glob("pvgpu-*"):
-            if tool.suffix == "":
+            if tool.suffix in ("", ".so"):
                 shutil.copy(tool, self.share / "bin")
         module = BUILD / "module" / self.suite
         if (module / "pvgpu.ko").exists():
