@@ -43,11 +43,11 @@ static void learn_think(struct gate *g, uint64_t sample)
 /* How long it is worth to wait; 0: not at all. */
 static uint64_t wait_time(const struct gate *g)
 {
-	uint64_t most = (g->grant.window + g->used) / WAIT_PART;
+	uint64_t most = g->used / WAIT_PART;
 	uint64_t once = g->grant.window / WAIT_PART;
 	uint64_t wait = g->think + WAIT_MARGIN * g->think_deviation;
 
-	/* At most a third of the GPU's time is spent so, but for one wait. */
+	/* At most a third of the GPU's time is spent so. */
 	most = g->waited < most ? most - g->waited : 0;
 	if (most > once)
 		most = once;

@@ -82,6 +82,8 @@ struct policy {
 	void (*finish)(struct sched *s, struct sched_vgpu *v, uint64_t used);
 	/* GPU time that it took from others outside a turn. */
 	void (*charge)(struct sched *s, struct sched_vgpu *v, uint64_t used);
+	/* Does it owe so much that it does without turns? */
+	bool (*owes)(const struct sched *s, const struct sched_vgpu *v);
 	/* Its turns are about to be worth something else, or v's weight or
 	 * share to be as in params. It is not in the order. */
 	void (*rescale)(struct sched *s, struct sched_vgpu *v,

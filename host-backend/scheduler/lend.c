@@ -29,11 +29,24 @@ void lend_dequeue(struct sched *s, struct sched_vgpu *v)
 	heap_remove(&s->borrowers, v->slot);
 }
 
+static const struct heap_item *put_off(struct sched *s, struct sched_vgpu *v)
+{
+	v->lent = s->now - s->slip + 1 +
+		  sched_scale(v->quantum, SCHED_WHOLE, v->params.share);
+	heap_remove(&s->borrowers, v->slot);
+	heap_push(&s->borrowers, v->slot, v->lent);
+	return heap_top(&s->borrowers);
+}
+
 struct sched_vgpu *lend_next(struct sched *s, uint64_t *ret_when)
 {
 	const struct heap_item *top = heap_top(&s->borrowers);
 
 	*ret_when = SCHED_NEVER;
+	/* Who owes for loans already has none for a round. */
+	while (top && s->fixed && s->policy->owes(s, s->slots[top->slot]) &&
+	       (int64_t)(s->now - s->slip - top->key) >= 0)
+		top = put_off(s, s->slots[top->slot]);
 	if (!top)
 		return NULL;
 	if (s->fixed && (int64_t)(s->now - s->slip - top->key) < 0) {

@@ -166,6 +166,17 @@ static void least_finish(struct sched *s, struct sched_vgpu *v, uint64_t used)
 	least_charge(s, v, used);
 }
 
+static bool least_owes(const struct sched *s, const struct sched_vgpu *v)
+{
+	uint64_t base = s->fixed ? s->now - s->slip : s->served;
+	int64_t lead = (int64_t)(v->served - base);
+	uint64_t turn = s->fixed ?
+		sched_scale(v->quantum, SCHED_WHOLE, v->params.share) :
+		s->slice;
+
+	return lead > 0 && (uint64_t)lead > 2 * turn;
+}
+
 /* Debts and claims stay what they are, in time of the GPU. */
 static uint64_t rescaled(uint64_t served, uint64_t base, uint64_t was,
 			 uint64_t is)
@@ -199,5 +210,6 @@ const struct policy policy_least = {
 	.lead = least_lead,
 	.finish = least_finish,
 	.charge = least_charge,
+	.owes = least_owes,
 	.rescale = least_rescale,
 };

@@ -143,6 +143,12 @@ static void strict_charge(struct sched *s, struct sched_vgpu *v, uint64_t used)
 	v->overshoot += used;
 }
 
+static bool strict_owes(const struct sched *s, const struct sched_vgpu *v)
+{
+	return (int64_t)(v->round - s->round) > 1 ||
+	       v->overshoot >= sched_quantum(s, v) * s->config.factor;
+}
+
 /* Turns are about to be worth something else: those that it was to pass and
  * that did not go by are owed again, and passed by their new worth. */
 static void strict_rescale(struct sched *s, struct sched_vgpu *v,
@@ -169,5 +175,6 @@ const struct policy policy_strict = {
 	.lead = strict_lead,
 	.finish = strict_finish,
 	.charge = strict_charge,
+	.owes = strict_owes,
 	.rescale = strict_rescale,
 };

@@ -480,8 +480,9 @@ void sched_release(struct sched *s, struct sched_vgpu *v,
 		longest = revoked ? s->now - v->drain_since : 0;
 	if (charge > longest)
 		charge = longest;
-	/* Of a policy that is no more. */
-	if (v->forgiven || !s->policy)
+	/* Of a policy that is no more; or more than it could ever pay. */
+	if (v->forgiven || !s->policy ||
+	    (loan && !s->fixed && s->policy->owes(s, v)))
 		charge = 0;
 	v->forgiven = false;
 
