@@ -37,7 +37,20 @@ int pvgpu_virgl_init(struct pvgpu_card *pvgpu)
 	ret = drmm_add_action_or_reset(&pvgpu->drm, virgl_fini, pvgpu);
 	if (!ret)
 		ret = drmm_mutex_init(&pvgpu->drm, &virgl->lock);
+	if (!ret)
+		ret = drmm_mutex_init(&pvgpu->drm, &virgl->kernel_lock);
 	return ret ? ret : drmm_mutex_init(&pvgpu->drm, &virgl->caps_lock);
+}
+
+void pvgpu_virgl_stop(struct pvgpu_card *pvgpu)
+{
+	struct pvgpu_virgl *virgl = &pvgpu->virgl;
+
+	mutex_lock(&virgl->kernel_lock);
+	if (virgl->kernel)
+		pvgpu_context_put(virgl->kernel);
+	virgl->kernel = NULL;
+	mutex_unlock(&virgl->kernel_lock);
 }
 
 /* ---------------------------------------------------------------- budget */
@@ -181,6 +194,12 @@ void pvgpu_context_failed(struct pvgpu_context *context, u32 opcode, u32 status,
 			     context->name, context->label, status, detail);
 }
 
+/* Whether commands may name it. */
+static bool bo_renders(const struct pvgpu_bo *bo)
+{
+	return bo->surface || bo->blob;
+}
+
 static int context_call(struct pvgpu_context *context, u32 opcode, u32 resource)
 {
 	struct pvgpu_context_attach attach = {
@@ -288,6 +307,42 @@ free_context:
 	return ERR_PTR(ret);
 }
 
+static u32 capset_default(struct pvgpu_card *pvgpu)
+{
+	return pvgpu->link.client.device.capsets & BIT(PVGPU_CAPSET_VIRGL2) ?
+	       PVGPU_CAPSET_VIRGL2 : PVGPU_CAPSET_VIRGL;
+}
+
+struct pvgpu_context *pvgpu_context_kernel(struct pvgpu_bo *bo)
+{
+	struct pvgpu_card *pvgpu = to_pvgpu(bo->base.dev);
+	struct pvgpu_virgl *virgl = &pvgpu->virgl;
+	struct pvgpu_context *context;
+	int ret = 0;
+
+	mutex_lock(&virgl->kernel_lock);
+	context = virgl->kernel;
+	if (context && pvgpu_context_lost(context)) {
+		pvgpu_context_put(context);
+		context = NULL;
+	}
+	if (!context)
+		context = context_create(pvgpu, capset_default(pvgpu), "the kernel");
+	virgl->kernel = IS_ERR(context) ? NULL : context;
+	if (!IS_ERR(context)) {
+		kref_get(&context->refs);
+		/* It goes with the object, and need not be remembered. */
+		ret = bo->generation == context->generation ?
+		      context_call(context, PVGPU_OP_CONTEXT_ATTACH, bo->resource) : -EIO;
+	}
+	mutex_unlock(&virgl->kernel_lock);
+	if (ret) {
+		pvgpu_context_put(context);
+		return ERR_PTR(ret);
+	}
+	return context;
+}
+
 /* What its handles name, its batches may name. */
 static int context_attach_handles(struct pvgpu_context *context, struct drm_file *file)
 {
@@ -302,7 +357,7 @@ static int context_attach_handles(struct pvgpu_context *context, struct drm_file
 		spin_unlock(&file->table_lock);
 		if (!obj)
 			break;
-		if (to_pvgpu_bo(obj)->surface)
+		if (bo_renders(to_pvgpu_bo(obj)))
 			ret = pvgpu_context_attach(context, to_pvgpu_bo(obj));
 		drm_gem_object_put(obj);
 		/* A dead one is nobody's. */
@@ -316,7 +371,6 @@ int pvgpu_file_context_make(struct drm_file *file)
 {
 	struct pvgpu_file *pfile = file->driver_priv;
 	struct pvgpu_card *pvgpu = pfile->pvgpu;
-	u32 capsets = pvgpu->link.client.device.capsets;
 	char comm[TASK_COMM_LEN], label[96];
 	struct pvgpu_context *context;
 	u32 capset = pfile->capset;
@@ -326,8 +380,7 @@ int pvgpu_file_context_make(struct drm_file *file)
 		return -ENOSYS;
 	/* Who says nothing speaks virgl. */
 	if (!capset)
-		capset = capsets & BIT(PVGPU_CAPSET_VIRGL2) ? PVGPU_CAPSET_VIRGL2 :
-							      PVGPU_CAPSET_VIRGL;
+		capset = capset_default(pvgpu);
 	get_task_comm(comm, current);
 	snprintf(label, sizeof(label), "%s (%d)", pfile->name[0] ? pfile->name : comm,
 		 task_tgid_nr(current));
@@ -371,10 +424,11 @@ int pvgpu_gem_open(struct drm_gem_object *obj, struct drm_file *file)
 	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
 
 	/* Without a context all that there is is attached when there is one. */
-	if (!bo->surface || !context)
+	if (!bo_renders(bo) || !context)
 		return 0;
-	/* A lost one, or a lost object, will not draw: a handle does no harm. */
-	if (pvgpu_context_lost(context) || bo->generation != context->generation)
+	/* A lost one, or a lost surface, will not draw: a handle does no harm. */
+	if (pvgpu_context_lost(context) ||
+	    (bo->surface && bo->generation != context->generation))
 		return 0;
 	return pvgpu_context_attach(context, bo);
 }
@@ -422,7 +476,7 @@ void pvgpu_gem_close(struct drm_gem_object *obj, struct drm_file *file)
 	struct pvgpu_bo *bo = to_pvgpu_bo(obj);
 	struct detach *detach;
 
-	if (!bo->surface || !context || pvgpu_context_lost(context))
+	if (!bo_renders(bo) || !context || pvgpu_context_lost(context))
 		return;
 	mutex_lock(&context->attach_lock);
 	/* With its last handle and name it goes altogether. */

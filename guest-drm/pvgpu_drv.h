@@ -517,6 +517,11 @@ struct pvgpu_virgl {
 	/** @caps_lock: protects @caps */
 	struct mutex caps_lock;
 	struct list_head caps;
+	/** @kernel_lock: protects @kernel: a context of our own, for surfaces
+	 * that others map; NULL until there is one
+	 */
+	struct mutex kernel_lock;
+	struct pvgpu_context *kernel;
 	/** @graves: objects that the host has not let go of yet, how many, and
 	 * those that it has
 	 */
@@ -555,7 +560,6 @@ struct pvgpu_file {
 	struct mutex lock;
 	/** @context: NULL until it is needed, then fixed */
 	struct pvgpu_context *context;
-	bool initialized;		/* by CONTEXT_INIT */
 	u32 capset, num_rings;
 	u64 poll_rings;
 	char name[64];			/* "": the program's */
@@ -567,6 +571,10 @@ struct pvgpu_file {
 
 bool pvgpu_virgl_offered(const struct pvgpu_device *device);
 int pvgpu_virgl_init(struct pvgpu_card *pvgpu);
+/* Lets go of what is the kernel's own. */
+void pvgpu_virgl_stop(struct pvgpu_card *pvgpu);
+/* The kernel's own context, with this surface attached; a reference. */
+struct pvgpu_context *pvgpu_context_kernel(struct pvgpu_bo *bo);
 int pvgpu_file_open(struct drm_device *drm, struct drm_file *file);
 void pvgpu_file_close(struct drm_device *drm, struct drm_file *file);
 /* The file's context, made now if it has none. -EIO: it is lost. */
@@ -593,6 +601,11 @@ void pvgpu_virgl_uncharge(struct pvgpu_card *pvgpu, u64 bytes, u32 generation);
 /* A surface with the renderer, attached to this context. */
 struct pvgpu_bo *pvgpu_surface_create(struct pvgpu_context *context,
 				      const struct drm_virtgpu_resource_create *args);
+/* Carries level 0 of a surface from the host into its VRAM, or back, for those who
+ * map it; waits until that is done. 0 for what is no surface.
+ */
+int pvgpu_surface_fetch(struct pvgpu_bo *bo);
+int pvgpu_surface_store(struct pvgpu_bo *bo);
 /* Sends a batch that uses these objects, after all that it must come after, and
  * makes what comes next wait for it. References and array are taken over where
  * it is sent.

@@ -4,7 +4,8 @@
  *
  * Export: importers that map or vmap get the window's cached memory; those
  * that can do peer-to-peer get its bus addresses. An importer that wants pages
- * gets -EOPNOTSUPP when it maps: there are none.
+ * gets -EOPNOTSUPP when it maps: there are none. A surface's pixels are carried
+ * into that memory, and back, around each access by a processor.
  *
  * Import: the host sees VRAM only, so a foreign buffer gets a shadow there. It
  * is mapped for the processor while a plane shows it, and copied (what is
@@ -45,7 +46,8 @@ static struct sg_table *prime_map(struct dma_buf_attachment *attach,
 	struct scatterlist *sg;
 	int ret, i;
 
-	if (!attach->peer2peer)
+	/* What the renderer draws no device finds there. */
+	if (!attach->peer2peer || bo->surface)
 		return ERR_PTR(-EOPNOTSUPP);
 	table = kzalloc(sizeof(*table), GFP_KERNEL);
 	if (!table)
@@ -78,8 +80,27 @@ static void prime_unmap(struct dma_buf_attachment *attach, struct sg_table *tabl
 	prime_free_table(attach->dev, table, dir);
 }
 
+/* A surface's pixels are the renderer's: they come when somebody begins to look
+ * at its memory, and go when he has written there.
+ */
+static int prime_begin_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	return pvgpu_surface_fetch(to_pvgpu_bo(obj));
+}
+
+static int prime_end_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	return dir == DMA_FROM_DEVICE ? 0 : pvgpu_surface_store(to_pvgpu_bo(obj));
+}
+
 static const struct dma_buf_ops pvgpu_prime_ops = {
 	.attach = prime_attach,
+	.begin_cpu_access = prime_begin_cpu_access,
+	.end_cpu_access = prime_end_cpu_access,
 	.map_dma_buf = prime_map,
 	.unmap_dma_buf = prime_unmap,
 	.release = drm_gem_dmabuf_release,

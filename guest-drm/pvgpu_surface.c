@@ -130,3 +130,68 @@ put:
 	drm_gem_object_put(&bo->base);
 	return ERR_PTR(ret);
 }
+
+/* ------------------------------------------------ for those who map it */
+
+/* Of a surface, which has a format. */
+static int surface_move(struct pvgpu_bo *bo, u32 opcode)
+{
+	struct pvgpu_block block = pvgpu_surface_block(bo->shape.format);
+	struct pvgpu_virgl_transfer message = {
+		.resource = pvgpu_cpu_to_le32(bo->resource),
+		.width = pvgpu_cpu_to_le32(bo->shape.width),
+		.height = pvgpu_cpu_to_le32(bo->shape.height),
+		.depth = pvgpu_cpu_to_le32(1),
+	};
+	struct pvgpu_batch batch = {
+		.message = &message.submit,
+		.length = sizeof(message),
+		.count = 1,
+	};
+	struct pvgpu_context *context;
+	struct dma_fence *fence;
+	int ret;
+
+	message.stride = pvgpu_cpu_to_le32(DIV_ROUND_UP(bo->shape.width, block.width) *
+					   block.bytes);
+	ret = pvgpu_bo_back(bo);
+	if (ret)
+		return ret;
+	context = pvgpu_context_kernel(bo);
+	if (IS_ERR(context))
+		return PTR_ERR(context);
+	pvgpu_msg_init(&message, opcode);
+	message.context = pvgpu_cpu_to_le32(context->name);
+	batch.timeline = &context->channel->timeline;
+	batch.objs = kvmalloc(sizeof(*batch.objs), GFP_KERNEL);
+	if (!batch.objs) {
+		ret = -ENOMEM;
+		goto put;
+	}
+	batch.objs[0] = &bo->base;
+	drm_gem_object_get(&bo->base);
+	fence = pvgpu_submit(context, &batch);
+	if (IS_ERR(fence)) {
+		ret = PTR_ERR(fence);
+		drm_gem_object_put(&bo->base);
+		kvfree(batch.objs);
+		goto put;
+	}
+	ret = dma_fence_wait(fence, true);
+	if (!ret)
+		ret = fence->error;
+	dma_fence_put(fence);
+put:
+	pvgpu_context_put(context);
+	return ret;
+}
+
+int pvgpu_surface_fetch(struct pvgpu_bo *bo)
+{
+	return bo->surface ? surface_move(bo, PVGPU_OP_VIRGL_TRANSFER_FROM) : 0;
+}
+
+int pvgpu_surface_store(struct pvgpu_bo *bo)
+{
+	return bo->surface ? surface_move(bo, PVGPU_OP_VIRGL_TRANSFER_TO) : 0;
+}

@@ -22,6 +22,7 @@
 
 #include <drm.h>
 #include <drm_mode.h>
+#include <linux/dma-buf.h>
 #include <linux/sync_file.h>
 
 /* The structs as the newest headers have them. */
@@ -811,6 +812,51 @@ static void sharing(void)
 	close(other);
 }
 
+/* Whoever maps a buffer of another's sees what was drawn, between the two calls
+ * of the dma-buf that say so. With virtio-gpu he does not. */
+static void mapping(void)
+{
+	struct dma_buf_sync sync = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
+	struct drm_prime_handle give = { .flags = DRM_CLOEXEC | DRM_RDWR };
+	struct transfer t = { .w = 64, .h = 32, .d = 1 };
+	struct map m = { 0 };
+	int fd = open_node();
+	uint8_t *own, *bytes;
+
+	if (!ours) {
+		skipped = "ours alone";
+		close(fd);
+		return;
+	}
+	t.bo_handle = m.handle = give.handle = resource(fd);
+	expect(call(fd, MAP, &m), 0);
+	own = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		   (off_t)m.offset);
+	expect(call(fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &give), 0);
+	bytes = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, give.fd,
+		     0);
+	check(own != MAP_FAILED && bytes != MAP_FAILED);
+	if (failed)
+		return;
+	memset(own, 0x5a, 8192);
+	expect(call(fd, TO_HOST, &t), 0);
+	expect(wait_for(fd, t.bo_handle, 0), 0);
+	memset(own, 0, 8192);
+	expect(call(give.fd, DMA_BUF_IOCTL_SYNC, &sync), 0);
+	check(bytes[0] == 0x5a && bytes[8191] == 0x5a);
+	memset(bytes, 0xa5, 8192);
+	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW;
+	expect(call(give.fd, DMA_BUF_IOCTL_SYNC, &sync), 0);
+	memset(own, 0, 8192);
+	expect(call(fd, FROM_HOST, &t), 0);
+	expect(wait_for(fd, t.bo_handle, 0), 0);
+	check(own[0] == 0xa5 && own[8191] == 0xa5);
+	munmap(own, 8192);
+	munmap(bytes, 8192);
+	close(give.fd);
+	close(fd);
+}
+
 /* A stream of nonsense costs the file that sent it its context, and nobody
  * else anything. Of virtio-gpu no program learns that. */
 static void islands(void)
@@ -895,6 +941,7 @@ static const struct {
 	{ "syncobjs", syncobjs },
 	{ "rings and their events", rings },
 	{ "buffers of two files", sharing },
+	{ "a buffer that is mapped by others", mapping },
 	{ "a lost context is nobody else's", islands },
 	{ "a flood of batches", flood },
 };
