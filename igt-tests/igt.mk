@@ -13,16 +13,19 @@ $(BUILD)/guest/pvgpu-%: igt-tests/guest/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -I/usr/include/libdrm -static -s -MF $@.d $< -o $@
 
-CHECK_DEPS += $(GUEST_TOOLS) modules deb host-images
+CHECK_DEPS += $(GUEST_TOOLS) modules deb host-images desk
 CHECKS     += $(sort $(wildcard igt-tests/tests/test_*.py))
 
-.PHONY: images module modules host-images demo-ready vm-ready
+.PHONY: images module modules host-images desk demo-ready vm-ready
 images: deps
 	$(Q)$(PYTHON) igt-tests/images.py image $(SUITES) host host-other
 # Systems with systemd, on which the packages are tried: of this Debian, and of
 # the other stable one.
 host-images:
 	$(Q)$(PYTHON) igt-tests/images.py image host host-other
+# The desktop of the administrator's guide, with the module's package in it.
+desk: deb
+	$(Q)$(PYTHON) igt-tests/desk.py
 
 # The script knows what a module was made from, and does nothing when that has
 # not changed.

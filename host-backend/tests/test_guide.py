@@ -1,22 +1,34 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The commands of the administrator's guide that are marked "host", in order,
-in one shell: a pvgpud of our own, a libvirtd of our own, and QEMUs that it
-starts. All of it runs as nobody if this is root, in a temporary folder; the
-guide's last section says what is put in place of what."""
+"""The commands of the administrator's guide from its second section on, in
+order: a pvgpud of our own, a libvirtd of our own, and two machines that it
+starts, with the desktops that the guide has made. All of it runs as nobody if
+this is root, in a temporary folder; the guide's last section says what is put
+in place of what."""
 
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, "igt-tests")
 from manager_support import *
-from harness import guide
+import desk
+from harness import accelerator, guide, read_png
+from harness.console import Console
 
 NOBODY = 65534
+# As section 3 sets them.
+DESKS = ("desk-1", "desk-2")
+HEADS = {"desk-1": {0: (2560, 1440), 1: (1920, 1080)},
+         "desk-2": {0: (1920, 1080)}}
+# Of two machines at once that QEMU emulates on two processors.
+DESKTOP_SECONDS = 700
+SESSION = "xfce4-session xfwm4 xfce4-panel xfdesktop"
 QEMU_DRIVER = ("/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/"
                "libvirt_driver_qemu.so")
 NEEDED = {"/usr/sbin/libvirtd": "libvirt-daemon",
@@ -48,9 +60,10 @@ class Machine:
         self.write("home/libvirt/qemu.conf", 'stdio_handler = "file"\n')
         self.write("bin/virsh", "#!/bin/sh\nexec /usr/bin/virsh -q -c "
                    "qemu:///session \"$@\"\n", 0o755)
-        for n in (1, 2):
-            self.write(f"images/desk-{n}.raw", "")
-            os.truncate(f"{self.top}/images/desk-{n}.raw", 1 << 20)
+        # What the guide's earlier commands have left in their folder.
+        made = desk.disk()
+        shutil.copytree(made / "desk", f"{self.top}/work/desk")
+        os.symlink(made / "desk.raw", f"{self.top}/work/desk.raw")
         if not os.getuid():
             subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", self.top],
                            check=True)
@@ -60,7 +73,8 @@ class Machine:
             "HOME": home, "XDG_RUNTIME_DIR": home, "XDG_CONFIG_HOME": home,
             "XDG_CACHE_HOME": home, "XDG_DATA_HOME": home, "LC_ALL": "C",
             "PVGPU_SOCKET": f"{self.top}/run/control"}
-        self.processes = []
+        self.processes, self.consoles = [], []
+        self.started = time.monotonic()
         self.start("pvgpud", f"{self.top}/bin/pvgpud", "--runtime-dir",
                    f"{self.top}/run", "--types-dir", f"{self.top}/types",
                    "--host-memory", "1000%")
@@ -89,8 +103,10 @@ class Machine:
         for ours, theirs in (("/var/lib/libvirt/images", "/images"),
                              ("/run/pvgpu", "/run")):
             commands = commands.replace(ours, self.top + theirs)
-        return commands.replace("type='kvm'", "type='qemu'").replace(
-            "unit='GiB'>2<", "unit='MiB'>128<")
+        if accelerator() != "kvm":
+            commands = commands.replace("type='kvm'", "type='qemu'").replace(
+                "-accel kvm -cpu host", "-accel tcg -cpu max")
+        return commands
 
     def run(self, commands):
         return subprocess.run(
@@ -100,7 +116,9 @@ class Machine:
             env=self.environment)
 
     def stop(self):
-        for name in ("desk-1", "desk-2"):
+        for console in self.consoles:
+            console.close()
+        for name in DESKS:
             self.run(f"virsh destroy {name} || true")
         for process in reversed(self.processes):
             process.terminate()
@@ -131,7 +149,7 @@ def every_block_says_where_it_runs():
 def what_installs_names_what_there_is():
     """Of the blocks that install and set up: packages, units, make's targets,
     and the change of the configuration."""
-    text = "".join(c for where in ("tree", "systemd", "install", "dkms", "machine")
+    text = "".join(c for where in ("tree", "systemd", "install", "dkms", "desk")
                    for c in guide.blocks(where))
     names = set(re.findall(r"(pvgpu[a-z-]*)_\*\.deb", text))
     check(names == {"pvgpu", "pvgpu-dkms"}, f"{names}")
@@ -164,45 +182,120 @@ def what_installs_names_what_there_is():
     shutil.rmtree(directory)
 
 
+def rows(machine):
+    """What `pvgpuctl list` says: {vGPU: words of its line}"""
+    done = machine.run("pvgpuctl list")
+    return {line.split()[0]: line.split()
+            for line in done.stdout.splitlines() if line}
+
+
+def runs_until_told(machine, commands):
+    """A QEMU in the foreground; it gets its vGPU."""
+    process = subprocess.Popen(
+        as_nobody("bash", "-eu", "-c", machine.translate(commands)),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, cwd=f"{machine.top}/work",
+        env=machine.environment, start_new_session=True)
+    try:
+        wait_until(lambda: process.poll() is not None or
+                   rows(machine)["desk-1"][-3] == "running",
+                   "a QEMU on desk-1", 60)
+        check(process.poll() is None, f"QEMU ended: {process.returncode}")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        said = process.communicate(timeout=30)[0]
+    check(b"qemu-system-x86_64: -" not in said, said)
+    wait_until(lambda: rows(machine)["desk-1"][-3] == "waiting", "its end")
+
+
+def picture(machine, name, head):
+    """The host's, or None while the head is dark."""
+    path = f"{machine.top}/work/{name}-{head}.png"
+    done = machine.run(f"pvgpuctl screenshot {name} {head} -o {path}")
+    return read_png(path) if done.returncode == 0 else None
+
+
+def is_desktop(found):
+    """Icons, and a light panel along the top."""
+    panel = found.row(5)
+    return (sum(panel) > len(panel) * 160 and
+            len(set(zip(found.rgb[0::3], found.rgb[1::3],
+                        found.rgb[2::3]))) > 1000)
+
+
+def wait_for_desktops(machine):
+    """Every head in its mode, and the desktop on one of each machine's. A
+    machine at work is left alone till then: logging in has its time, too."""
+    end = time.monotonic() + DESKTOP_SECONDS
+    for name, heads in HEADS.items():
+        while True:
+            found = [picture(machine, name, head) for head in heads]
+            if (all(found) and any(map(is_desktop, found)) and
+                    [(p.width, p.height) for p in found] ==
+                    list(heads.values())):
+                break
+            check(time.monotonic() < end, f"{name}: no desktop within "
+                  f"{DESKTOP_SECONDS} s\n{machine.log('pvgpud')}")
+            time.sleep(4)
+        print(f"# {time.monotonic() - machine.started:.0f} s: {name}'s "
+              "desktop is up", flush=True)
+
+
+def log_in(machine, name):
+    console = Console(as_nobody(f"{machine.top}/bin/virsh", "console", name),
+                      machine.environment)
+    machine.consoles.append(console)
+    console.login("root", "pvgpu", DESKTOP_SECONDS)
+    console.run(f"for p in {SESSION}; do pidof $p >/dev/null || exit 1; done")
+    return console
+
+
 def two_desktops_in_libvirt():
     absent = sorted({package for path, package in NEEDED.items()
                      if not os.path.exists(path)})
     check(not absent, f"install: {' '.join(absent)}")
-    machine = Machine()
+    machine, consoles, text = Machine(), {}, ""
     try:
-        blocks = guide.blocks("host")
-        seen = []
-        for number, commands in enumerate(blocks, 1):
-            done = machine.run(machine.translate(commands))
-            check(done.returncode == 0,
-                  f"block {number}: status {done.returncode}\n{done.stdout}\n"
-                  f"pvgpud: {machine.log('pvgpud')}\n"
-                  f"libvirtd: {machine.log('libvirtd')}")
-            seen.append(done.stdout)
+        for where, line, commands in guide.all_blocks():
+            place = f"{guide.GUIDE.name}:{line}"
+            print(f"# {time.monotonic() - machine.started:.0f} s: {place}",
+                  flush=True)
+            if where == "qemu":
+                runs_until_told(machine, commands)
+            elif where == "guest":
+                if not consoles:
+                    wait_for_desktops(machine)
+                    consoles = {name: log_in(machine, name) for name in DESKS}
+                text += consoles["desk-1"].run(commands)
+            elif where in ("host", "look"):
+                done = machine.run(machine.translate(commands))
+                check(done.returncode == 0,
+                      f"{place}: status {done.returncode}\n{done.stdout}\n"
+                      f"pvgpud: {machine.log('pvgpud')}\n"
+                      f"libvirtd: {machine.log('libvirtd')}")
+                text += done.stdout
             # What the guide says comes of it.
             if "virsh start desk-2" in commands:
-                for desk in ("desk-1", "desk-2"):
-                    check(machine.run(f"virsh domstate {desk}").stdout
-                          .splitlines()[-1] == "running", desk)
-                rows = [line.split() for line in
-                        machine.run("pvgpuctl list").stdout.splitlines()]
-                for desk in ("desk-1", "desk-2"):
-                    row = next(r for r in rows if r[0] == desk)
+                for name in DESKS:
+                    check(machine.run(f"virsh domstate {name}").stdout
+                          .splitlines()[-1] == "running", name)
+                    row = rows(machine)[name]
                     check(row[-3] == "running" and int(row[-2]) and
                           int(row[-1]), f"{row}")
-        text = "\n".join(seen)
         for wanted in ("PV24-2Q", "created desk-1, type PV24-2Q",
                        "created desk-2, type PV24-1B",
                        "plugged   2560x1440 at 60.000 Hz",
                        "unplugged", "-device ivshmem-doorbell",
+                       "Monitors: 2", "2560x1440", "driver pvgpu",
                        "destroyed desk-1", "destroyed desk-2"):
             check(wanted in text, f"no '{wanted}' in\n{text}")
-        check("desk" not in machine.run("pvgpuctl list").stdout
-              .replace("+ pvgpuctl list", ""), "a vGPU is left")
+        check("desk-1" not in rows(machine), "a vGPU is left")
     finally:
         machine.stop()
 
 
 if __name__ == "__main__":
+    # libvirt's QEMUs are nobody's children.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     run_tests([every_block_says_where_it_runs,
                what_installs_names_what_there_is, two_desktops_in_libvirt])

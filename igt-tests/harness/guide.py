@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 GUIDE = Path(__file__).resolve().parent.parent.parent / "docs/administrators-guide.md"
-WHERE = ("tree", "systemd", "install", "host", "guest", "lit", "dkms", "machine", "show")
+WHERE = ("tree", "systemd", "install", "dkms", "base", "desk", "host", "qemu", "guest", "look")
 
 
 def all_blocks():
