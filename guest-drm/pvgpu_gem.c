@@ -151,7 +151,12 @@ int pvgpu_bo_back(struct pvgpu_bo *bo)
 		ret = resource_back(pvgpu, bo);
 	if (ret == -EIO || ret == -ENODEV)
 		ret = 0;
-	if (ret) {
+	/* The host may have a part of it: the surface goes before its VRAM does.
+	 * One that is shown keeps both, until it is freed.
+	 */
+	if (ret && !resource_destroy(pvgpu, bo)) {
+		pvgpu_virgl_uncharge(pvgpu, bo->charge, bo->generation);
+		bo->generation = 0;
 		memset(&bo->vram, 0, sizeof(bo->vram));
 		pvgpu_vram_free(pvgpu, &vram);
 	}
