@@ -96,7 +96,7 @@ class Abuse(threading.Thread):
         assert not self.is_alive() and not self.failed, self.failed
         for line in self.said:
             numbers = list(map(int, re.findall(r"\d+", line)))
-            assert len(numbers) == 5 and all(numbers), line
+            assert len(numbers) == 7 and all(numbers), line
         return self.said
 
 
