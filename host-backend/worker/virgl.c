@@ -378,12 +378,14 @@ static bool attach_room(const struct virgl *v, struct resource *r)
 	return true;
 }
 
-/* The two that ATTACH and DETACH name. */
+/* The two that ATTACH and DETACH name, where virgl is granted. */
 static struct verdict find_both(struct worker *w,
 				const struct pvgpu_context_attach *q,
 				struct context **ret_context,
 				struct resource **ret_resource)
 {
+	if (!granted(w))
+		return not_granted();
 	*ret_context = virgl_context(&w->virgl, pvgpu_le32_to_cpu(q->context));
 	if (!*ret_context)
 		return verdict(PVGPU_STATUS_NOT_FOUND,
@@ -411,6 +413,15 @@ static bool make_blob(struct worker *w, struct resource *r)
 	return true;
 }
 
+/* A job about both, sent. */
+static void send_both(struct worker *w, struct job *job, struct context *c,
+		      const struct resource *r)
+{
+	job->context = c;
+	job->rendered = r->rendered;
+	send(w, job);
+}
+
 struct verdict virgl_context_attach(struct worker *w, const void *message,
 				    uint32_t length, struct answer *a)
 {
@@ -420,8 +431,6 @@ struct verdict virgl_context_attach(struct worker *w, const void *message,
 	struct job *job;
 
 	(void)length, (void)a;
-	if (!granted(w))
-		return not_granted();
 	v = find_both(w, message, &c, &r);
 	if (refused(v))
 		return v;
@@ -439,9 +448,7 @@ struct verdict virgl_context_attach(struct worker *w, const void *message,
 		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
 	}
 	r->contexts[r->context_count++] = c->id;
-	job->context = c;
-	job->rendered = r->rendered;
-	send(w, job);
+	send_both(w, job, c, r);
 	return accepted();
 }
 
@@ -454,8 +461,6 @@ struct verdict virgl_context_detach(struct worker *w, const void *message,
 	struct job *job;
 
 	(void)length, (void)a;
-	if (!granted(w))
-		return not_granted();
 	v = find_both(w, message, &c, &r);
 	if (refused(v) || !resource_attached(r, c))
 		return v;
@@ -468,9 +473,7 @@ struct verdict virgl_context_detach(struct worker *w, const void *message,
 	for (uint32_t i = 0; i < r->context_count; i++)
 		if (r->contexts[i] == c->id)
 			r->contexts[i] = r->contexts[--r->context_count];
-	job->context = c;
-	job->rendered = r->rendered;
-	send(w, job);
+	send_both(w, job, c, r);
 	return accepted();
 }
 
