@@ -379,12 +379,15 @@ int main(int argc, char **argv)
 	r = sd_event_new(&m.event);
 	if (r >= 0)
 		r = catch_signals(m.event, &m);
+	if (r >= 0)
+		r = schedule_new(&m);
 	if (r < 0)
 		log_error("event loop: %s", strerror(-r));
 	else
 		r = run(&m);
 	if (r < 0)
 		status = EXIT_FAILURE;
+	schedule_free(&m);
 	sd_event_unref(m.event);
 out:
 	state_close(m.state);

@@ -7,6 +7,7 @@
 #define PVGPU_MANAGER_H
 
 #include "config.h"
+#include "schedule.h"
 #include "types/placement.h"
 #include "types/types.h"
 #include "vgpu.h"
@@ -31,6 +32,7 @@ struct manager {
 	struct placement_map map;	/* of the GPU, what vGPUs have */
 	bool mode_was_set;		/* by a call; the configuration's yields */
 	struct state *state;		/* NULL: nothing outlives this process */
+	struct schedule *schedule;	/* of the GPU's time */
 	struct vgpu *vgpus;		/* in order of creation */
 };
 

@@ -155,6 +155,7 @@ static void qemu_connected(void *userdata)
 	v->deaths = 0;
 	v->replaced = 0;
 	manager_record(v->manager);
+	schedule_join(v);
 	/* The last QEMU's worker is still dying: worker_gone() goes on. */
 	if (!v->worker)
 		start_worker(v);
@@ -165,6 +166,7 @@ static void qemu_disconnected(void *userdata)
 	struct vgpu *v = userdata;
 
 	v->restart = sd_event_source_disable_unref(v->restart);
+	schedule_leave(v);
 	if (v->worker) {
 		v->worker_of_past = true;
 		worker_kill(v->worker, "its QEMU is gone");
@@ -222,6 +224,7 @@ int vgpu_new(struct vgpu **ret, struct manager *manager,
 	v->type = &v->own_type;
 	v->limits = spec->type->limits;
 	v->placement = spec->placement;
+	v->sched_params = sched_params_default();
 	for (uint32_t i = 0; i < v->limits.heads; i++) {
 		if (spec->heads)
 			v->heads[i] = spec->heads[i];
@@ -265,6 +268,8 @@ void vgpu_take_over(struct vgpu *v, const struct vgpu_past *past)
 	v->started = now(v);
 	broker_adopt(v->broker, past->stage, past->qemu_pid);
 	setup = worker_setup(v);
+	if (setup.session)
+		schedule_join(v);
 	/* It may be another QEMU's than the one that is there now. */
 	v->worker_of_past = past->worker_of_past || !setup.session ||
 			    past->stage == BROKER_ALONE;
@@ -290,6 +295,7 @@ void vgpu_free(struct vgpu *v)
 	if (!v)
 		return;
 	sd_event_source_disable_unref(v->restart);
+	schedule_leave(v);
 	/* The worker first: no process of ours outlives its memory's owner. */
 	worker_free(v->worker);
 	broker_free(v->broker);

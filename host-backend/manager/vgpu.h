@@ -8,6 +8,7 @@
 
 #include "broker.h"
 #include "head_setting.h"
+#include "scheduler/scheduler.h"
 #include "types/types.h"
 #include "workers.h"
 
@@ -36,6 +37,11 @@ struct vgpu {
 	struct worker *worker;		/* NULL while there is none */
 	struct head_setting heads[PVGPU_MAX_HEADS];	/* after a change:
 							 * manager_save() */
+
+	/* schedule.c's. */
+	struct sched_params sched_params;
+	struct sched_vgpu *scheduled;	/* NULL: not now, */
+	bool waits_for_share;		/* as there is no room for it */
 
 	/* Of the QEMU that is connected. */
 	bool worker_of_past;		/* the worker is an earlier QEMU's */
