@@ -364,6 +364,8 @@ bool pvgpu_connector_query(struct pvgpu_head *head);
 int pvgpu_vblank_init(struct pvgpu_head *head);
 void pvgpu_vblank_start(struct pvgpu_head *head, const struct drm_display_mode *mode);
 void pvgpu_vblank_stop(struct pvgpu_head *head);
+/* ns until the head's next vblank, for the host; its vblanks are on. */
+u32 pvgpu_vblank_ahead(struct pvgpu_head *head);
 int pvgpu_vblank_enable(struct drm_crtc *crtc);
 void pvgpu_vblank_disable(struct drm_crtc *crtc);
 bool pvgpu_vblank_timestamp(struct drm_crtc *crtc, int *max_error, ktime_t *time,

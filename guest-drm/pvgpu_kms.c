@@ -190,7 +190,8 @@ static struct pvgpu_commit_build *build_start(struct pvgpu_card *pvgpu)
 	return build;
 }
 
-static void build_head(struct pvgpu_head *head, struct pvgpu_commit_build *build, bool mode)
+static struct pvgpu_commit_head *build_head(struct pvgpu_head *head,
+					    struct pvgpu_commit_build *build, bool mode)
 {
 	struct pvgpu_commit_head *wire = &build->heads[build->head_count++];
 	struct pvgpu_head_shown *shown = &head->shown;
@@ -207,6 +208,7 @@ static void build_head(struct pvgpu_head *head, struct pvgpu_commit_build *build
 	wire->flags = pvgpu_cpu_to_le32(flags);
 	wire->frame = pvgpu_cpu_to_le64(++shown->frame);
 	build->mask |= BIT(head->index);
+	return wire;
 }
 
 /* A plane as it is shown now; its damage is the clips from `first` on. */
@@ -404,6 +406,7 @@ static int kms_apply(struct drm_atomic_state *state, struct pvgpu_commit_build *
 	for_each_oldnew_crtc_in_state(state, crtc, old_crtc_state, new_crtc_state, i) {
 		struct pvgpu_head *head = to_pvgpu_crtc(crtc)->head;
 		bool modeset = drm_atomic_crtc_needs_modeset(new_crtc_state);
+		struct pvgpu_commit_head *wire;
 		u32 p;
 
 		if (!modeset && !(planes & BIT(head->index)))
@@ -413,7 +416,13 @@ static int kms_apply(struct drm_atomic_state *state, struct pvgpu_commit_build *
 		head->shown.active = new_crtc_state->active;
 		if (modeset && head->shown.active)
 			mode_to_wire(&new_crtc_state->adjusted_mode, &head->shown.mode);
-		build_head(head, build, modeset);
+		wire = build_head(head, build, modeset);
+		/* A limit on our frames is kept at our vblanks. They begin after
+		 * a modeset.
+		 */
+		if (!modeset && head->shown.active &&
+		    head->pvgpu->link.client.features & PVGPU_FEATURE_VBLANK)
+			wire->vblank = pvgpu_cpu_to_le32(pvgpu_vblank_ahead(head));
 		for (p = 0; p < PVGPU_PLANES && !head->shown.active; p++) {
 			struct pvgpu_plane_shown *shown = &head->shown.planes[p];
 

@@ -395,7 +395,8 @@ static int link_attach(struct pvgpu_card *pvgpu)
 	const struct pvgpu_hello hello = {
 		.guest_os = PVGPU_GUEST_LINUX,
 		.driver_version = PVGPU_MAJOR << 16 | PVGPU_MINOR,
-		.features = PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR | PVGPU_FEATURE_VIRGL,
+		.features = PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR | PVGPU_FEATURE_VIRGL |
+			    PVGPU_FEATURE_VBLANK,
 		.driver_name = PVGPU_NAME,
 		.os_name = os_name,
 	};

@@ -101,6 +101,18 @@ void pvgpu_vblank_start(struct pvgpu_head *head, const struct drm_display_mode *
 	drm_crtc_vblank_on(head->crtc);
 }
 
+u32 pvgpu_vblank_ahead(struct pvgpu_head *head)
+{
+	const struct pvgpu_vblank *vblank = &head->vblank;
+	ktime_t now = ktime_get();
+	s64 ahead;
+
+	if (!vblank->frame)
+		return 0;
+	ahead = ktime_to_ns(ktime_sub(tick_time(vblank, tick_at(vblank, now) + 1), now));
+	return clamp_t(s64, ahead, 1, U32_MAX);
+}
+
 void pvgpu_vblank_stop(struct pvgpu_head *head)
 {
 	drm_crtc_vblank_off(head->crtc);

@@ -45,7 +45,8 @@ int window_layout(struct window_layout *ret, const struct vgpu_limits *limits)
 
 uint64_t window_features(const struct vgpu_limits *limits)
 {
-	uint64_t features = PVGPU_FEATURE_CURSOR;
+	uint64_t features = PVGPU_FEATURE_CURSOR | PVGPU_FEATURE_PRIORITY |
+			    PVGPU_FEATURE_VBLANK;
 
 	if (limits->classes & 1u << PVGPU_CHANNEL_COPY)
 		features |= PVGPU_FEATURE_COPY;

@@ -13,6 +13,8 @@ const struct worker_link_op worker_link_ops[WORKER_OP_COUNT] = {
 	[WORKER_QUERY] = { "query", sizeof(struct worker_query), 0, 0 },
 	[WORKER_HEAD_SET] = { "head-set", sizeof(struct worker_head_set),
 			      0, 0 },
+	[WORKER_FRAME_LIMIT] = { "frame-limit",
+				 sizeof(struct worker_frame_limit), 0, 0 },
 	[WORKER_READY] = { "ready", sizeof(struct worker_ready), 0, 0 },
 	[WORKER_SCREENSHOT_DONE] = { "screenshot-done",
 				     sizeof(struct worker_screenshot_done),

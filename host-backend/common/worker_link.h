@@ -18,7 +18,7 @@
 #include "limits.h"
 #include "window.h"
 
-#define WORKER_LINK_VERSION	3u
+#define WORKER_LINK_VERSION	4u
 #define WORKER_LINK_FD		3	/* where a worker finds its socket */
 #define WORKER_EXIT_STUCK	3	/* its renderer does not end a batch */
 
@@ -28,6 +28,7 @@ enum worker_op {
 	WORKER_SCREENSHOT,	/* answered by SCREENSHOT_DONE */
 	WORKER_QUERY,		/* answered by QUERY_DONE */
 	WORKER_HEAD_SET,	/* not answered */
+	WORKER_FRAME_LIMIT,	/* not answered */
 	/* worker to manager */
 	WORKER_READY,		/* INIT is done and the sandbox is shut */
 	WORKER_SCREENSHOT_DONE,	/* with one fd where error is 0 */
@@ -50,6 +51,7 @@ struct worker_init {
 	uint32_t head_sets;		/* messages HEAD_SET that follow at once,
 					 * to be heeded before the guest */
 	uint32_t flags;
+	uint32_t frame_limit;		/* until another comes; see below */
 	char name[64];			/* of the vGPU, for logs */
 	struct vgpu_limits limits;
 };
@@ -68,6 +70,13 @@ struct worker_head_set {
 	uint32_t edid_size;		/* bytes, blocks of 128; 0: make one */
 	uint32_t reserved;
 	uint8_t edid[WORKER_EDID_MAX];
+};
+
+/* How many frames a head may show. */
+struct worker_frame_limit {
+	struct worker_header header;
+	uint32_t limit;			/* mHz; 0: as many as it can */
+	uint32_t reserved;
 };
 
 struct worker_ready {
@@ -157,6 +166,7 @@ union worker_message {
 	struct worker_header header;
 	struct worker_init init;
 	struct worker_head_set head_set;
+	struct worker_frame_limit frame_limit;
 	struct worker_ready ready;
 	struct worker_screenshot screenshot;
 	struct worker_screenshot_done screenshot_done;

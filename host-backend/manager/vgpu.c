@@ -125,6 +125,7 @@ static struct worker_setup worker_setup(struct vgpu *v)
 		.name = v->name,
 		.limits = &v->limits,
 		.heads = v->heads,
+		.frame_limit = &v->frame_limit,
 		.session = broker_session(v->broker),
 		.ops = &worker_ops,
 		.userdata = v,
@@ -303,19 +304,40 @@ void vgpu_free(struct vgpu *v)
 	free(v);
 }
 
+/* A worker that dies has nobody to tell; the next one gets all. */
+static bool worker_hears(const struct vgpu *v)
+{
+	return v->worker && !v->worker_of_past && !worker_is_dying(v->worker);
+}
+
+static int unless_it_died(int r)
+{
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
 int vgpu_set_head(struct vgpu *v, uint32_t head,
 		  const struct head_setting *setting)
 {
 	int r = 0;
 
-	/* A worker that dies has nobody to tell; the next one gets all. */
-	if (v->worker && !v->worker_of_past && !worker_is_dying(v->worker))
-		r = worker_set_head(v->worker, head, setting);
-	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+	if (worker_hears(v))
+		r = unless_it_died(worker_set_head(v->worker, head, setting));
+	if (r < 0)
 		return r;
 	v->heads[head] = *setting;
 	manager_record(v->manager);
 	return 0;
+}
+
+int vgpu_set_frame_limit(struct vgpu *v, uint32_t limit)
+{
+	int r = 0;
+
+	if (limit != v->frame_limit && worker_hears(v))
+		r = unless_it_died(worker_set_frame_limit(v->worker, limit));
+	if (!r)
+		v->frame_limit = limit;
+	return r;
 }
 
 enum vgpu_state vgpu_state(struct vgpu *v)

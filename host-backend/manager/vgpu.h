@@ -43,6 +43,8 @@ struct vgpu {
 	struct sched_vgpu *scheduled;	/* NULL: not now, */
 	bool waits_for_share;		/* as there is no room for it */
 
+	uint32_t frame_limit;		/* mHz; 0: none */
+
 	/* Of the QEMU that is connected. */
 	bool worker_of_past;		/* the worker is an earlier QEMU's */
 	unsigned int deaths;		/* in a row, each soon after the start */
@@ -85,6 +87,10 @@ void vgpu_free(struct vgpu *vgpu);
  * or -errno, and nothing has changed. */
 int vgpu_set_head(struct vgpu *vgpu, uint32_t head,
 		  const struct head_setting *setting);
+
+/* How many frames a head may show from now on, in mHz; 0: as many as it can.
+ * 0; or -errno, and nothing has changed. */
+int vgpu_set_frame_limit(struct vgpu *vgpu, uint32_t limit);
 
 enum vgpu_state vgpu_state(struct vgpu *vgpu);
 const char *vgpu_state_name(enum vgpu_state state);

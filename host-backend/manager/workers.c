@@ -37,6 +37,7 @@ struct worker {
 	struct vgpu_limits limits;
 	const struct broker_session *session;	/* until it is told */
 	const struct head_setting *heads;	/* likewise */
+	const uint32_t *frame_limit;	/* likewise */
 	const struct worker_ops *ops;
 	void *userdata;
 
@@ -412,13 +413,24 @@ int worker_set_head(struct worker *w, uint32_t head,
 	return worker_link_send(w->socket, &message, NULL, 0);
 }
 
+int worker_set_frame_limit(struct worker *w, uint32_t limit)
+{
+	struct worker_frame_limit message = {
+		.header.op = WORKER_FRAME_LIMIT, .limit = limit,
+	};
+
+	return w->socket < 0 ? -ECONNRESET :
+	       worker_link_send(w->socket, &message, NULL, 0);
+}
+
 static int send_init(struct worker *w, const struct broker_session *session,
-		     const struct head_setting *heads)
+		     const struct head_setting *heads, uint32_t frame_limit)
 {
 	struct worker_init init = {
 		.header.op = WORKER_INIT,
 		.version = WORKER_LINK_VERSION,
 		.flags = store_keeps(w->store) ? WORKER_INIT_OUTLIVES : 0,
+		.frame_limit = frame_limit,
 		.limits = w->limits,
 	};
 	int fds[WORKER_INIT_FDS], r;
@@ -464,7 +476,7 @@ static int tell(struct worker *w)
 	store_add(w->store, w->name, "pidfd", w->pidfd);
 	store_barrier(w->store);
 	w->ops->changed(w->userdata);
-	r = send_init(w, w->session, w->heads);
+	r = send_init(w, w->session, w->heads, *w->frame_limit);
 	if (r < 0)
 		return r;
 	w->told = true;
@@ -484,6 +496,7 @@ static struct worker *make(const struct worker_setup *setup)
 	w->limits = *setup->limits;
 	w->session = setup->session;
 	w->heads = setup->heads;
+	w->frame_limit = setup->frame_limit;
 	w->ops = setup->ops;
 	w->userdata = setup->userdata;
 	w->pidfd = -1;

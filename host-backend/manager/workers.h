@@ -57,6 +57,7 @@ struct worker_setup {
 	const char *name;		/* of the vGPU */
 	const struct vgpu_limits *limits;
 	const struct head_setting *heads;	/* limits->heads of them */
+	const uint32_t *frame_limit;	/* mHz; 0: none */
 	const struct broker_session *session;
 	const struct worker_ops *ops;
 	void *userdata;
@@ -96,6 +97,8 @@ int worker_ask(struct worker *worker, enum worker_op op, uint32_t head,
 /* Sends a head's setting to a worker that has its INIT. 0 or -errno. */
 int worker_set_head(struct worker *worker, uint32_t head,
 		    const struct head_setting *setting);
+/* The same of the frame-rate limit, in mHz; 0 is none. */
+int worker_set_frame_limit(struct worker *worker, uint32_t limit);
 /* The answer is no longer wanted. */
 void worker_request_cancel(struct worker_request *request);
 

@@ -59,6 +59,22 @@ static uint64_t first_after(const struct pacer *p, uint64_t now)
 	return n;
 }
 
+uint64_t pacer_period(const struct pacer *p)
+{
+	return MHZ_NS / p->refresh;
+}
+
+void pacer_align(struct pacer *p, uint64_t vblank)
+{
+	uint64_t n = first_after(p, vblank), after = pacer_vblank(p, n);
+	uint64_t before = n ? pacer_vblank(p, n - 1) : 0;
+
+	if (!n || after - vblank < vblank - before)
+		p->base -= after - vblank;
+	else
+		p->base += vblank - before;
+}
+
 uint64_t pacer_next_vblank(const struct pacer *p, uint64_t now)
 {
 	return pacer_vblank(p, first_after(p, now));

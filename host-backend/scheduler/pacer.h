@@ -33,12 +33,18 @@ int pacer_set_refresh(struct pacer *p, uint32_t refresh, uint64_t base);
  * beyond PACER_RATE_MAX. From the next flip on. */
 int pacer_set_limit(struct pacer *p, uint32_t limit);
 
+/* The vblanks of now are found to be where `vblank` is one: they move there by
+ * the shorter way, with what is booked. A clock that is not ours drifts. */
+void pacer_align(struct pacer *p, uint64_t vblank);
+
 /* The vblank at which a flip asked for now is shown and completes; books it.
  * A call for each flip, in their order. */
 uint64_t pacer_flip(struct pacer *p, uint64_t now);
 /* The time of vblank n, and the first one after `now`. */
 uint64_t pacer_vblank(const struct pacer *p, uint64_t n);
 uint64_t pacer_next_vblank(const struct pacer *p, uint64_t now);
+/* From one to the next, in ns, rounded down. */
+uint64_t pacer_period(const struct pacer *p);
 
 /* The rate that a head may advertise, so that guests aim at it by themselves. */
 uint32_t pacer_advertised(uint32_t refresh, uint32_t limit);

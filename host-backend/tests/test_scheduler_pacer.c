@@ -120,6 +120,36 @@ static void limits_change_while_it_runs(void **state)
 			 pacer_vblank(&p, 1));
 }
 
+/* Where the vblanks are found to be, there they are, and what is booked with
+ * them. */
+static void vblanks_are_aligned(void **state)
+{
+	struct pacer p;
+	uint64_t at, period;
+
+	(void)state;
+	assert_int_equal(pacer_init(&p, 60000, SEC), 0);
+	assert_int_equal(pacer_set_limit(&p, 20000), 0);
+	period = pacer_period(&p);
+	assert_int_equal(period, 16666666);
+	at = pacer_flip(&p, 2 * SEC);
+	for (int i = 1; i <= 100; i++) {
+		uint64_t moved = at + (i % 2 ? 5000000 : -5000000), next;
+
+		pacer_align(&p, moved + (uint64_t)i * 7 * SEC / 60);
+		assert_in_range(pacer_next_vblank(&p, moved - 1000),
+				moved - 200, moved + 200);
+		next = pacer_flip(&p, moved);
+		assert_in_range(next, moved + 3 * period - 1000,
+				moved + 3 * period + 1000);
+		at = next;
+	}
+	/* Also to before it all began. */
+	assert_int_equal(pacer_init(&p, 60000, SEC), 0);
+	pacer_align(&p, 1000);
+	assert_int_equal(pacer_vblank(&p, 0), 1000);
+}
+
 static void wrong_rates_are_refused(void **state)
 {
 	struct pacer p;
@@ -140,6 +170,7 @@ int main(void)
 		cmocka_unit_test(intervals_differ_by_one_vblank),
 		cmocka_unit_test(a_late_guest_makes_nothing_up),
 		cmocka_unit_test(limits_change_while_it_runs),
+		cmocka_unit_test(vblanks_are_aligned),
 		cmocka_unit_test(wrong_rates_are_refused),
 	};
 

@@ -62,8 +62,8 @@ static void test_shape(void **state)
 	COMMIT(INVALID, 0, c.extra = -8);
 	COMMIT(INVALID, 20, c.commit.flags = LE(2));
 	COMMIT(INVALID, 36, c.commit.reserved = LE(1));
-	COMMIT(INVALID, HEAD_AT(1) + 40, h[1].reserved[0] = LE(1));
-	COMMIT(INVALID, HEAD_AT(0) + 60, h[0].reserved[5] = LE(1));
+	COMMIT(INVALID, HEAD_AT(1) + 44, h[1].reserved[0] = LE(1));
+	COMMIT(INVALID, HEAD_AT(0) + 60, h[0].reserved[4] = LE(1));
 	COMMIT(INVALID, PLANE_AT(1) + 124, p[1].reserved[9] = LE(1));
 	/* Names. */
 	COMMIT(LIMIT_HEADS, 2, c.commit.heads = LE(7));

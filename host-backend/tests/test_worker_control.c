@@ -379,9 +379,10 @@ static void test_channels(void **state)
 	OPEN(INVALID, 16, q.channel = 0);
 	OPEN(LIMIT_CHANNELS, 3, q.channel = LE(4));
 	OPEN(UNSUPPORTED, 20, q.channel_class = LE(2));
-	OPEN(INVALID, 24, q.priority = LE(1));
+	OPEN(INVALID, 24, q.priority = LE(PVGPU_PRIORITY_MAX + 1));
 	OPEN(INVALID, 28, q.reserved = LE(1));
-	OPEN(OK, 0, (void)0);
+	OPEN(OK, 0, q.priority = LE(PVGPU_PRIORITY_MAX));
+	assert_int_equal(rig.worker->channels[2].priority, PVGPU_PRIORITY_MAX);
 	OPEN(EXISTS, 16, (void)0);
 	assert_int_equal(rig_query(&rig).channels, 1);
 	close.reserved = LE(1);

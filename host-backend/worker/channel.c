@@ -73,13 +73,14 @@ struct verdict channel_open(struct worker *w,
 {
 	uint32_t index = pvgpu_le32_to_cpu(q->channel);
 	uint32_t class_id = pvgpu_le32_to_cpu(q->channel_class);
+	uint32_t priority = pvgpu_le32_to_cpu(q->priority);
 	const struct channel_class *class = NULL;
 	struct channel *c;
 	struct verdict v;
 
 	if (!index)
 		return invalid(offsetof(struct pvgpu_channel_open, channel));
-	if (q->priority)
+	if (priority > PVGPU_PRIORITY_MAX)
 		return invalid(offsetof(struct pvgpu_channel_open, priority));
 	if (q->reserved)
 		return invalid(offsetof(struct pvgpu_channel_open, reserved));
@@ -93,6 +94,9 @@ struct verdict channel_open(struct worker *w,
 		return verdict(PVGPU_STATUS_UNSUPPORTED,
 			       offsetof(struct pvgpu_channel_open,
 					channel_class));
+	if (priority && !(w->attachment.features & PVGPU_FEATURE_PRIORITY))
+		return verdict(PVGPU_STATUS_UNSUPPORTED,
+			       offsetof(struct pvgpu_channel_open, priority));
 	c = &w->channels[index - 1];
 	if (c->closing)
 		return verdict(VERDICT_RETRY, 0);
@@ -109,6 +113,7 @@ struct verdict channel_open(struct worker *w,
 		return v;
 	}
 	c->class = class;
+	c->priority = (uint8_t)priority;
 	c->open = true;
 	c->taken = 0;
 	c->done = 0;

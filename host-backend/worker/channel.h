@@ -55,6 +55,7 @@ struct channel_class {
 struct channel {
 	uint32_t index;			/* and queue; from 1 */
 	bool open;
+	uint8_t priority;		/* 0 first, to PVGPU_PRIORITY_MAX */
 	bool closing;			/* when the batch in hand is done */
 	const struct channel_class *class;
 	uint64_t fence;			/* last value set */

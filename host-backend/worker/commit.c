@@ -7,16 +7,19 @@
 
 #include <string.h>
 
+#include "common/util.h"
+
 struct commit {
 	const struct pvgpu_commit *head;	/* of the message */
 	const struct pvgpu_commit_head *heads;
 	const struct pvgpu_commit_plane *planes;
 	const struct pvgpu_rect *clips;
 	uint32_t mask;
+	uint32_t modesets;			/* heads with a new mode */
 	uint32_t head_count, plane_count, clip_count;
 	const struct vgpu_limits *limits;
 	const struct resource_table *resources;
-	bool cursor;				/* feature granted */
+	uint64_t features;			/* granted */
 	struct head_state *next;
 };
 
@@ -62,7 +65,7 @@ static struct verdict check_shape(struct commit *c, uint32_t length)
 	for (uint32_t i = 0; i < c->head_count; i++) {
 		const struct pvgpu_commit_head *h = &c->heads[i];
 
-		wrong = not_zero(h->reserved, 6);
+		wrong = not_zero(h->reserved, ARRAY_SIZE(h->reserved));
 		if (wrong)
 			return bad(c, wrong);
 	}
@@ -98,6 +101,9 @@ static struct verdict check_names(struct commit *c)
 		if (!(c->mask & bit) || seen & bit)
 			return bad(c, &c->heads[i].head);
 		seen |= bit;
+		if (pvgpu_le32_to_cpu(c->heads[i].flags) &
+		    PVGPU_COMMIT_HEAD_MODE)
+			c->modesets |= bit;
 	}
 	if (seen != c->mask)
 		return bad(c, &c->head->heads);
@@ -178,6 +184,9 @@ static struct verdict check_head(const struct commit *c,
 	uint32_t flags = pvgpu_le32_to_cpu(h->flags);
 	bool active = flags & PVGPU_COMMIT_HEAD_ACTIVE;
 
+	if (h->vblank && !(c->features & PVGPU_FEATURE_VBLANK))
+		return verdict(PVGPU_STATUS_UNSUPPORTED,
+			       offset_in(c, &h->vblank));
 	if (flags & ~(PVGPU_COMMIT_HEAD_ACTIVE | PVGPU_COMMIT_HEAD_MODE))
 		return bad(c, &h->flags);
 	if (!(flags & PVGPU_COMMIT_HEAD_MODE)) {
@@ -195,6 +204,8 @@ static struct verdict check_head(const struct commit *c,
 		memset(next, 0, sizeof(*next));
 	next->active = active;
 	next->frame = pvgpu_le64_to_cpu(h->frame);
+	next->flips = false;		/* until its primary is named */
+	next->vblank = pvgpu_le32_to_cpu(h->vblank);
 	return flags & PVGPU_COMMIT_HEAD_MODE ?
 		check_mode(c, &h->mode, next) : accepted();
 }
@@ -383,9 +394,12 @@ static struct verdict check_plane(const struct commit *c,
 
 	if (index >= WINDOW_PLANES)
 		return over_limit(PVGPU_STATUS_LIMIT_PLANES, WINDOW_PLANES);
-	if (is_cursor && !c->cursor)
+	if (is_cursor && !(c->features & PVGPU_FEATURE_CURSOR))
 		return verdict(PVGPU_STATUS_UNSUPPORTED,
 			       offset_in(c, &p->plane));
+	if (!index)
+		head->flips = !(c->modesets &
+				1u << pvgpu_le32_to_cpu(p->head));
 	if (!p->resource) {
 		v = check_off(c, p);
 		if (!refused(v))
@@ -415,14 +429,15 @@ static struct verdict check_plane(const struct commit *c,
 
 struct verdict commit_check(const struct heads *heads,
 			    const struct resource_table *resources,
-			    const struct vgpu_limits *limits, bool cursor,
+			    const struct vgpu_limits *limits,
+			    uint64_t features,
 			    const void *message, uint32_t length,
 			    struct head_state next[PVGPU_MAX_HEADS],
 			    uint32_t *ret_mask)
 {
 	struct commit c = {
 		.head = message, .limits = limits, .resources = resources,
-		.cursor = cursor, .next = next,
+		.features = features, .next = next,
 	};
 	struct verdict v = check_shape(&c, length);
 

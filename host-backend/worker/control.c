@@ -160,27 +160,38 @@ static struct verdict commit(struct worker *w, const void *message,
 	const struct pvgpu_commit *q = message;
 	struct head_state next[PVGPU_MAX_HEADS];
 	const struct head *read = NULL;	/* one picture at a time */
+	uint64_t now = 0, due, until = 0;
+	bool limited = false;
 	uint32_t mask = 0;
 	struct verdict v = commit_check(&w->heads, &w->resources, &w->limits,
-		w->attachment.features & PVGPU_FEATURE_CURSOR, message,
-		length, next, &mask);
+		w->attachment.features, message, length, next, &mask);
 
 	(void)a;
 	if (refused(v) || pvgpu_le32_to_cpu(q->flags) & PVGPU_COMMIT_TEST)
 		return v;
 	for (uint32_t i = 0; i < w->heads.count; i++)
-		if (mask & 1u << i && present_reads(w, &w->heads.head[i]))
-			read = &w->heads.head[i];
-	if (read && !deferred_room(w))
+		if (mask & 1u << i) {
+			if (present_reads(w, &w->heads.head[i]))
+				read = &w->heads.head[i];
+			limited |= limiter_limits(&w->limiter, &next[i]);
+		}
+	if ((read || limited) && !deferred_room(w))
 		return verdict(VERDICT_RETRY, 0);
+	if (limited)
+		now = limiter_now();
 	for (uint32_t i = 0; i < w->heads.count; i++) {
 		if (!(mask & 1u << i))
 			continue;
 		/* From the completion on nobody reads the old buffers. */
 		present_before_latch(w, &w->heads.head[i]);
 		heads_latch(&w->heads.head[i], &next[i]);
+		if (limiter_limits(&w->limiter, &next[i])) {
+			due = limiter_book(&w->limiter, i, &next[i], now);
+			if (due > now && due > until)
+				until = due;
+		}
 	}
-	return read ? deferred_commit(w, &q->msg, read) : v;
+	return read || until ? deferred_commit(w, &q->msg, read, until) : v;
 }
 
 #define EXACTLY(type) sizeof(struct type), sizeof(struct type)

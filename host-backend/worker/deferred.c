@@ -114,18 +114,19 @@ struct verdict deferred_close(struct worker *w, const struct pvgpu_msg *msg,
 }
 
 struct verdict deferred_commit(struct worker *w, const struct pvgpu_msg *msg,
-			       const struct head *head)
+			       const struct head *head, uint64_t until)
 {
 	struct deferred *d = reserve(w);
 
-	*d = (struct deferred){ .head = head };
+	*d = (struct deferred){ .commit = true, .head = head, .until = until };
+	w->flips_held += until != 0;
 	return keep(w, d, msg);
 }
 
 static bool ready(struct worker *w, struct deferred *d)
 {
-	if (d->head)
-		return w->present.head != d->head;
+	if (d->commit)
+		return !d->until && (!d->head || w->present.head != d->head);
 	if (d->channel)
 		return !d->channel->count;
 	for (uint32_t i = 0; i < w->limits.channels; i++) {
@@ -192,8 +193,36 @@ bool deferred_turn(struct worker *w)
 	return false;
 }
 
+uint64_t deferred_due(struct worker *w)
+{
+	uint64_t now, next = UINT64_MAX;
+	bool any = false;
+
+	if (!w->flips_held)
+		return next;
+	now = limiter_now();
+	for (uint32_t i = 0; i < DEFERRED_MAX; i++) {
+		struct deferred *d = &w->deferred[i];
+
+		if (!d->used || !d->until)
+			continue;
+		if (d->until > now) {
+			if (d->until - now < next)
+				next = d->until - now;
+			continue;
+		}
+		d->until = 0;
+		w->flips_held--;
+		any = true;
+	}
+	if (any)
+		deferred_progress(w);
+	return next;
+}
+
 void deferred_clear(struct worker *w)
 {
+	w->flips_held = 0;
 	memset(w->deferred, 0, sizeof(w->deferred));
 	w->deferred_count = 0;
 }

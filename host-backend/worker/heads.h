@@ -34,6 +34,10 @@ struct head_state {
 	uint32_t width, height;		/* of the mode */
 	uint32_t refresh;		/* mHz */
 	uint64_t frame;			/* the guest's number */
+	/* Of the commit that made it so. */
+	bool flips;			/* another picture in the same mode */
+	uint32_t vblank;		/* ns from then to the guest's next
+					 * one; 0: it did not say */
 	struct plane_state planes[WINDOW_PLANES];
 };
 
@@ -71,11 +75,13 @@ static inline uint64_t mode_refresh(uint32_t clock, uint32_t htotal,
 	return (uint64_t)clock * 1000000 / ((uint64_t)htotal * vtotal);
 }
 
-/* Checks a whole COMMIT message of `length` bytes against the limits; on
+/* Checks a whole COMMIT message of `length` bytes against the limits and the
+ * features that were granted; on
  * success next[] holds the states of the heads in *ret_mask to be latched. */
 struct verdict commit_check(const struct heads *heads,
 			    const struct resource_table *resources,
-			    const struct vgpu_limits *limits, bool cursor,
+			    const struct vgpu_limits *limits,
+			    uint64_t features,
 			    const void *message, uint32_t length,
 			    struct head_state next[PVGPU_MAX_HEADS],
 			    uint32_t *ret_mask);

@@ -146,6 +146,9 @@ int link_serve(struct worker *w)
 			return -EPROTO;
 		event_heads(w, 1u << message.head_set.head);
 		return 0;
+	case WORKER_FRAME_LIMIT:
+		return limiter_set(&w->limiter, message.frame_limit.limit) ?
+		       -EPROTO : 0;
 	default:
 		while (count)
 			close_fd(fds[--count]);

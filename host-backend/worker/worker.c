@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -65,6 +66,7 @@ static bool limits_ok(const struct vgpu_limits *l)
 	return l->default_width && l->default_width <= l->max_width &&
 	       l->default_height && l->default_height <= l->max_height &&
 	       l->default_refresh && l->default_refresh <= l->max_refresh &&
+	       l->max_refresh <= PACER_RATE_MAX &&
 	       l->max_width <= UINT16_MAX && l->max_height <= UINT16_MAX;
 }
 
@@ -89,7 +91,8 @@ int worker_init(struct worker *w, const struct worker_init *init,
 	ret = window_layout(&w->layout, &w->limits);
 	if (ret)
 		return ret;
-	if (!limits_ok(&w->limits))
+	if (!limits_ok(&w->limits) ||
+	    limiter_set(&w->limiter, init->frame_limit))
 		return -EINVAL;
 	ret = map_sealed(window, w->layout.size, (void **)&w->window);
 	if (!ret)
@@ -181,10 +184,20 @@ static void doorbell(struct worker *w, uint32_t vector)
 	queues_ring(w, vector);
 }
 
+/* A timeout that is also no longer than `ns`, but for being whole. */
+static int shorter(int timeout_ms, uint64_t ns)
+{
+	uint64_t ms = ns / 1000000 + 1;
+
+	return ms > INT_MAX || (timeout_ms >= 0 && (uint64_t)timeout_ms < ms) ?
+	       timeout_ms : (int)ms;
+}
+
 int worker_turn(struct worker *w, int timeout_ms)
 {
 	struct epoll_event events[WINDOW_VECTORS + 2];
 	bool more = queues_turn(w);
+	uint64_t due = deferred_due(w);
 	int n, ret = 0;
 
 	more |= present_turn(w);
@@ -201,7 +214,7 @@ int worker_turn(struct worker *w, int timeout_ms)
 			return -errno;
 	}
 	n = epoll_wait(w->epoll, events, ARRAY_SIZE(events),
-		       more ? 0 : timeout_ms);
+		       more ? 0 : shorter(timeout_ms, due));
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < n && !ret; i++) {

@@ -20,6 +20,7 @@
 #include "deferred.h"
 #include "heads.h"
 #include "ledger.h"
+#include "limiter.h"
 #include "present.h"
 #include "queue.h"
 #include "resource.h"
@@ -56,6 +57,8 @@ struct worker {
 	struct queue queues[PVGPU_MAX_CHANNELS + 2];
 	struct deferred deferred[DEFERRED_MAX];
 	uint32_t deferred_count;
+	uint32_t flips_held;		/* of them, until they are due */
+	struct limiter limiter;
 	uint32_t control_held;		/* bytes of a request to be retried */
 	uint32_t next_channel;		/* whose turn it is, from 0 */
 	uint32_t events_pending;	/* heads */

@@ -239,6 +239,11 @@ static void attach_refusals(struct guest *g)
 
 static void no_features(struct guest *g)
 {
+	struct pvgpu_channel_open q = {
+		.channel = pvgpu_cpu_to_le32(1),
+		.channel_class = pvgpu_cpu_to_le32(PVGPU_CHANNEL_COPY),
+		.priority = pvgpu_cpu_to_le32(1),
+	};
 	struct commit c;
 	uint32_t r;
 
@@ -254,6 +259,13 @@ static void no_features(struct guest *g)
 		     0, 0);
 	EXPECT_ANSWER(g, "a cursor", guest_commit(g, &c),
 		      PVGPU_STATUS_UNSUPPORTED, 40 + 64 + 4);
+	commit_begin(&c);
+	commit_head(&c, 0, 640, 480, 60000)->vblank = pvgpu_cpu_to_le32(1);
+	EXPECT_ANSWER(g, "a vblank", guest_commit(g, &c),
+		      PVGPU_STATUS_UNSUPPORTED, 40 + 40);
+	EXPECT(guest_attach(g, PVGPU_FEATURE_COPY) == 0, "attach");
+	EXPECT_ANSWER(g, "a priority", guest_call(g, PVGPU_OP_CHANNEL_OPEN, &q,
+		      sizeof(q)), PVGPU_STATUS_UNSUPPORTED, 24);
 	/* What it wants beyond what is offered is not granted either. */
 	block(g)->features = pvgpu_cpu_to_le64(~0ull);
 	EXPECT(say(g, pvgpu_load64(&host(g)->nonce) + 99), "attach");

@@ -54,13 +54,21 @@ static void open_refusals(struct guest *g)
 			      PVGPU_STATUS_UNSUPPORTED, 20);
 	}
 	q.channel_class = pvgpu_cpu_to_le32(PVGPU_CHANNEL_COPY);
-	q.priority = pvgpu_cpu_to_le32(1);
+	q.priority = pvgpu_cpu_to_le32(PVGPU_PRIORITY_MAX + 1);
 	EXPECT_ANSWER(g, "priority", guest_call(g, PVGPU_OP_CHANNEL_OPEN, &q,
 		      sizeof(q)), PVGPU_STATUS_INVALID, 24);
 	q.priority = 0;
 	q.reserved = pvgpu_cpu_to_le32(1);
 	EXPECT_ANSWER(g, "reserved", guest_call(g, PVGPU_OP_CHANNEL_OPEN, &q,
 		      sizeof(q)), PVGPU_STATUS_INVALID, 28);
+	q.reserved = 0;
+	for (i = 0; g->d->features & PVGPU_FEATURE_PRIORITY &&
+		    i <= PVGPU_PRIORITY_MAX; i++) {
+		q.priority = pvgpu_cpu_to_le32(i);
+		EXPECT_OK(g, "a priority", guest_call(g,
+			  PVGPU_OP_CHANNEL_OPEN, &q, sizeof(q)));
+		EXPECT_OK(g, "close", guest_close(g, 1));
+	}
 	EXPECT_OK(g, "open", guest_open(g, 1));
 	EXPECT_ANSWER(g, "open twice", guest_open(g, 1), PVGPU_STATUS_EXISTS,
 		      16);

@@ -55,6 +55,8 @@
 #define PVGPU_FEATURE_CURSOR	(1ull << 1)	/* each head has a cursor plane */
 #define PVGPU_FEATURE_VIRGL	(1ull << 2)	/* contexts, surfaces, channels of
 						 * class VIRGL */
+#define PVGPU_FEATURE_PRIORITY	(1ull << 3)	/* channels have priorities */
+#define PVGPU_FEATURE_VBLANK	(1ull << 4)	/* commits tell of vblanks */
 
 /* ------------------------------------------------------ device information
  * At offset 0 of the window. Written by the host before a guest can see the
@@ -373,11 +375,12 @@ struct pvgpu_resource_destroy {
  * drops the rest. */
 #define PVGPU_CHANNEL_COPY	1u	/* class */
 #define PVGPU_CHANNEL_VIRGL	2u
+#define PVGPU_PRIORITY_MAX	3u	/* the last to be served; 0: the first */
 struct pvgpu_channel_open {
 	struct pvgpu_msg msg;		/*   0 */
 	pvgpu_le32 channel;		/*  16 */
 	pvgpu_le32 channel_class;	/*  20: PVGPU_CHANNEL_* */
-	pvgpu_le32 priority;		/*  24: 0 normal; others not yet defined */
+	pvgpu_le32 priority;		/*  24: 0..PVGPU_PRIORITY_MAX */
 	pvgpu_le32 reserved;		/*  28 */
 };					/*  32 */
 struct pvgpu_channel_close {
@@ -485,7 +488,8 @@ struct pvgpu_commit_head {
 	pvgpu_le32 flags;		/*   4: PVGPU_COMMIT_HEAD_* */
 	pvgpu_le64 frame;		/*   8: the guest's number of this frame */
 	struct pvgpu_mode mode;		/*  16: zero without HEAD_MODE */
-	pvgpu_le32 reserved[6];		/*  40 */
+	pvgpu_le32 vblank;		/*  40: ns until the next one; 0: unsaid */
+	pvgpu_le32 reserved[5];		/*  44 */
 };					/*  64 */
 
 /* A plane's whole state; resource 0 switches it off and all else is 0. */

@@ -253,7 +253,8 @@ PVGPU_FIELD(pvgpu_commit_head, head, 0);
 PVGPU_FIELD(pvgpu_commit_head, flags, 4);
 PVGPU_FIELD(pvgpu_commit_head, frame, 8);
 PVGPU_FIELD(pvgpu_commit_head, mode, 16);
-PVGPU_FIELD(pvgpu_commit_head, reserved, 40);
+PVGPU_FIELD(pvgpu_commit_head, vblank, 40);
+PVGPU_FIELD(pvgpu_commit_head, reserved, 44);
 
 PVGPU_SIZE(pvgpu_commit_plane, 128);
 PVGPU_FIELD(pvgpu_commit_plane, head, 0);
