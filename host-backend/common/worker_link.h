@@ -136,6 +136,7 @@ struct worker_query_done {
 	uint64_t messages;		/* control messages taken */
 	uint64_t refused;		/* of them, answered with a bad status */
 	uint64_t batches;		/* submissions completed */
+	uint64_t gpu_time;		/* ns that they took on the GPU */
 	uint64_t doorbells;		/* wake-ups by the guest */
 	uint64_t interrupts;		/* sent to the guest */
 	struct worker_head_state heads[PVGPU_MAX_HEADS];

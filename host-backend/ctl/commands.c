@@ -10,6 +10,8 @@ const struct ctl_option ctl_options[] = {
 	{ 'u', false, "--unplug", NULL },
 	{ 'm', false, "--mode", "a mode, WxH or WxH@HZ" },
 	{ 'e', false, "--edid", "a file name or default" },
+	{ 'd', true, "--delay", "seconds, 0.1 to 3600" },
+	{ 'n', true, "--count", "a number" },
 	{ 'l', false, "--placement", "an id, see gpu placements" },
 	{ 0 }
 };
@@ -38,6 +40,12 @@ const struct ctl_command ctl_commands[] = {
 	{ "show", "NAME", 1, 1, "", "tell everything about a vGPU",
 	  "Type, limits, who uses it, its heads, what it uses of its budgets.\n",
 	  ctl_show },
+	{ "stat", "[-d S] [-n N] [NAME]", 0, 1, "dn",
+	  "tell what vGPUs use, for people or scripts",
+	  "  -d, --delay S   rates over S seconds [1; --json: none]\n"
+	  "  -n, --count N   N times, S seconds apart; --json: a line each\n"
+	  "pvgpuctl(1) says what each figure is.\n",
+	  ctl_stat },
 	{ "head", "NAME [HEAD] [OPTION...]", 1, 2, "pume",
 	  "show or set what is plugged into heads",
 	  "Without an option it shows all heads, or one. With options it sets\n"

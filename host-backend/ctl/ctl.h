@@ -96,6 +96,7 @@ enum ctl_status ctl_list(struct ctl *ctl);
 enum ctl_status ctl_show(struct ctl *ctl);
 enum ctl_status ctl_gpu(struct ctl *ctl);
 enum ctl_status ctl_head(struct ctl *ctl);
+enum ctl_status ctl_stat(struct ctl *ctl);
 enum ctl_status ctl_screenshot(struct ctl *ctl);
 enum ctl_status ctl_qemu_args(struct ctl *ctl);
 enum ctl_status ctl_libvirt_xml(struct ctl *ctl);

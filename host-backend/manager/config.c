@@ -101,6 +101,15 @@ static int set_vgpu_socket_group(struct config *c, const char *value)
 	return read_group(&c->vgpu_socket_group, value);
 }
 
+static int set_metrics(struct config *c, const char *value)
+{
+	if (!*value) {
+		c->metrics = (struct http_address){ 0 };
+		return 0;
+	}
+	return http_address_parse(&c->metrics, value);
+}
+
 #define GROUP_ALLOWED "the name or number of a group of this host, or nothing"
 
 const struct config_key config_keys[CONFIG_KEYS] = {
@@ -117,6 +126,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		set_socket_group, GROUP_ALLOWED },
 	[CONFIG_VGPU_SOCKET_GROUP] = { "manager", "vgpu_socket_group",
 		"vgpu-socket-group", set_vgpu_socket_group, GROUP_ALLOWED },
+	[CONFIG_METRICS] = { "manager", "metrics", "metrics", set_metrics,
+		HTTP_ADDRESS_ALLOWED ", or nothing" },
 };
 
 void config_defaults(struct config *config)

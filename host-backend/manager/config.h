@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "common/conf.h"
+#include "http.h"
 #include "types/placement.h"
 
 #define CONFIG_FILE	"/etc/pvgpu/pvgpud.conf"
@@ -21,11 +22,13 @@ struct config {
 	uint64_t host_memory;		/* bytes that all windows may take */
 	gid_t socket_group;		/* of the control socket, or NO_GROUP */
 	gid_t vgpu_socket_group;	/* of the vGPUs' sockets */
+	struct http_address metrics;	/* size 0: nowhere */
 };
 
 enum config_key_index {
 	CONFIG_GPU_NAME, CONFIG_GPU_MEMORY, CONFIG_GPU_MODE,
 	CONFIG_HOST_MEMORY, CONFIG_SOCKET_GROUP, CONFIG_VGPU_SOCKET_GROUP,
+	CONFIG_METRICS,
 	CONFIG_KEYS,
 };
 

@@ -194,6 +194,7 @@ json_object *describe_counters(const struct worker_query_done *query)
 	json_put_int(o, "messages", query->messages);
 	json_put_int(o, "refused", query->refused);
 	json_put_int(o, "batches", query->batches);
+	json_put_int(o, "gpuTime", query->gpu_time);
 	json_put_int(o, "doorbells", query->doorbells);
 	json_put_int(o, "interrupts", query->interrupts);
 	return o;

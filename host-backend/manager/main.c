@@ -22,6 +22,7 @@
 #include "control.h"
 #include "listener.h"
 #include "manager.h"
+#include "metrics.h"
 #include "options.h"
 #include "state.h"
 
@@ -164,6 +165,7 @@ static int reload(sd_event_source *source, const struct signalfd_siginfo *info,
 		return 0;
 	}
 	share_sockets(m);
+	metrics_open(m);
 	state_restore_vgpus(m);
 	log_info("reload: done, %zu types", m->types.count);
 	return 0;
@@ -262,6 +264,9 @@ static int run(struct manager *m)
 		log_error("%s: %s", path, strerror(-r));
 		goto out;
 	}
+	r = metrics_open(m);
+	if (r < 0)
+		goto out;
 	warn_of_group(m);
 	store_drop_rest(m->store);
 	tell_ready(m, path);
@@ -279,6 +284,7 @@ out:
 		exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	control_free(control);
+	metrics_close(m);
 	while (m->vgpus)
 		manager_destroy(m, m->vgpus);
 	units_free(m->units);
@@ -293,6 +299,7 @@ out:
  *
  *   pvgpud
  *    ├─ DIR/control     clients of io.pvgpu.Manager       control.c, varlink.c
+ *    ├─ metrics         Prometheus, where configured  metrics.c, http.c
  *    ├─ DIR/NAME.sock   the vGPU's ivshmem server         broker.c
  *    │    └─ one QEMU   window and state memfds, eventfds, all made afresh at
  *    │                  its connect and dropped at its hang-up

@@ -34,6 +34,8 @@ struct manager {
 	struct state *state;		/* NULL: nothing outlives this process */
 	struct schedule *schedule;	/* of the GPU's time */
 	struct vgpu *vgpus;		/* in order of creation */
+	struct figures_wait *figures_waits;
+	struct metrics *metrics;	/* NULL: served nowhere */
 };
 
 /* The vGPU of this name, or NULL. */

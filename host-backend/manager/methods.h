@@ -17,6 +17,8 @@ int64_t method_head(struct varlink_call *call, const struct vgpu *v);
 /* The type that the call's "type" says, or NULL with the error sent. */
 const struct vgpu_type *method_type(struct varlink_call *call);
 
+/* methods_figures.c */
+void method_get_figures(struct varlink_call *call);
 /* methods_gpu.c */
 void method_get_gpu(struct varlink_call *call);
 void method_set_gpu_mode(struct varlink_call *call);

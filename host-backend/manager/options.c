@@ -41,6 +41,8 @@ static const char help[] =
 "  --socket-group GROUP, --vgpu-socket-group GROUP\n"
 "                      who else may connect to the control socket, and to the\n"
 "                      vGPUs' [nobody]\n"
+"  --metrics ADDRESS   where Prometheus reads /metrics: a socket's path, or a\n"
+"                      port such as 127.0.0.1:9437 [nowhere]\n"
 "\n"
 "It stays in the foreground and prints one line when it is ready. SIGTERM and\n"
 "SIGINT end it, and with it the vGPUs' devices, except under systemd with a\n"

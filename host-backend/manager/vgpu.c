@@ -76,6 +76,7 @@ static void worker_ready(void *userdata)
 
 	log_info("%s: worker (pid %d) is ready", v->name,
 		 (int)worker_pid(v->worker));
+	v->figures.late = false;	/* that was another */
 	manager_record(v->manager);
 }
 
@@ -296,6 +297,7 @@ void vgpu_free(struct vgpu *v)
 	if (!v)
 		return;
 	sd_event_source_disable_unref(v->restart);
+	figures_drop(v);
 	schedule_leave(v);
 	/* The worker first: no process of ours outlives its memory's owner. */
 	worker_free(v->worker);

@@ -7,6 +7,7 @@
 #define PVGPU_VGPU_H
 
 #include "broker.h"
+#include "figures.h"
 #include "head_setting.h"
 #include "scheduler/scheduler.h"
 #include "types/types.h"
@@ -35,6 +36,7 @@ struct vgpu {
 	char *socket;			/* path */
 	struct broker *broker;
 	struct worker *worker;		/* NULL while there is none */
+	struct figures figures;
 	struct head_setting heads[PVGPU_MAX_HEADS];	/* after a change:
 							 * manager_save() */
 

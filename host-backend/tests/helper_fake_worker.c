@@ -95,6 +95,8 @@ static void query(void)
 		.active = 1, .width = FAKE_WIDTH, .height = FAKE_HEIGHT,
 		.refresh = 60000, .frames = ++frames,
 	};
+	done.batches = frames * FAKE_BATCHES;
+	done.gpu_time = frames * FAKE_GPU_TIME;
 	if (*order == FAKE_WRONG_COOKIE)
 		done.header.cookie += 1000;
 	if (*order == FAKE_SILENT)

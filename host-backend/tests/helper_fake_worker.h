@@ -20,6 +20,8 @@ enum fake_order {
 #define FAKE_HEIGHT	48u
 #define FAKE_HEADS	1024u		/* bytes from the region's start */
 #define FAKE_DARK_HEAD	1u
+#define FAKE_BATCHES	10u		/* more at each question, */
+#define FAKE_GPU_TIME	3000000u	/* ns */
 #define FAKE_PIXEL(head, i) ((uint32_t)(head) << 20 | (uint32_t)(i))
 
 #endif

@@ -19,7 +19,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
-COMMANDS = ["types", "gpu", "create", "destroy", "list", "show", "head", "screenshot",
+COMMANDS = ["types", "gpu", "create", "destroy", "list", "show", "stat",
+            "head", "screenshot",
             "qemu-args", "libvirt-xml"]
 
 

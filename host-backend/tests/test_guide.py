@@ -164,8 +164,8 @@ def what_installs_names_what_there_is():
         done = subprocess.run(["make", "-n", target], capture_output=True,
                               text=True, timeout=60)
         check(done.returncode == 0, done.stderr)
-    sed = re.findall(r"^(sed -i .*) /etc/pvgpu/pvgpud.conf$", text, re.M)
-    check(len(sed) == 1, f"{sed}")
+    seds = re.findall(r"^(sed -i .*) /etc/pvgpu/pvgpud.conf$", text, re.M)
+    check(len(seds) == 2, f"{seds}")
     directory = tempfile.mkdtemp(prefix="pvgpu-")
     path = directory + "/pvgpud.conf"
     with open("host-backend/systemd/pvgpud.conf") as f:
@@ -174,11 +174,19 @@ def what_installs_names_what_there_is():
                          f.read())
     with open(path, "w") as f:
         f.write(shipped)
-    subprocess.run(["sh", "-c", f"{sed[0]} {path}"], check=True)
-    memory = int(re.search(r"(\d+)GiB", sed[0])[1])
+    for sed in seds:
+        subprocess.run(["sh", "-c", f"{sed} {path}"], check=True)
+    with open(path) as f:
+        changed = f.read()
+    check("\nmetrics = /run/pvgpu/metrics\n" in changed, changed)
+    # It is another's here.
+    with open(path, "w") as f:
+        f.write(changed.replace("/run/pvgpu", directory))
+    memory = int(re.search(r"(\d+)GiB", seds[0])[1])
     with Daemon("--config", path) as daemon:
         check(daemon.call("ListTypes")["memory"]["limit"] == memory << 30,
               "memory")
+        check(os.path.exists(directory + "/metrics"), "metrics")
     shutil.rmtree(directory)
 
 

@@ -100,6 +100,7 @@ static int query(struct worker *w, uint32_t cookie)
 		.messages = w->statistics.messages,
 		.refused = w->statistics.refused,
 		.batches = w->statistics.batches,
+		.gpu_time = w->statistics.gpu_time,
 		.doorbells = w->statistics.doorbells,
 		.interrupts = w->statistics.interrupts,
 	};

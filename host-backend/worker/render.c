@@ -79,7 +79,8 @@ static void account(struct render *g, struct job *job)
 	uint64_t from = job->begun > g->completed ? job->begun : g->completed;
 
 	g->completed = now;
-	atomic_fetch_add(&job->context->busy, now - from);
+	job->gpu_time = now - from;
+	atomic_fetch_add(&job->context->busy, job->gpu_time);
 	atomic_fetch_add(&job->context->batches, 1);
 }
 

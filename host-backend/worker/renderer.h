@@ -127,6 +127,7 @@ struct job {
 	};
 	uint64_t fence;			/* the renderer's thread only */
 	uint64_t begun;			/* ns; the renderer's thread only */
+	uint64_t gpu_time;		/* ns; of a batch that is done */
 	uint32_t count;			/* of pieces; the commands of SUBMIT,
 					 * the VRAM of BACK and BLOB_CREATE */
 	struct iovec pieces[];

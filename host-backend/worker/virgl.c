@@ -626,6 +626,7 @@ void virgl_done(struct worker *w)
 	while (job) {
 		struct job *next = job->next;
 
+		w->statistics.gpu_time += job->gpu_time;
 		/* Who looks does so also after a ring broke. */
 		if (job->kind == JOB_READ_BACK)
 			present_read(w, job);

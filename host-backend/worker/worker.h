@@ -30,6 +30,7 @@ struct worker_statistics {
 	uint64_t messages;		/* control messages taken */
 	uint64_t refused;
 	uint64_t batches;
+	uint64_t gpu_time;		/* ns */
 	uint64_t doorbells;
 	uint64_t interrupts;
 };

@@ -135,6 +135,9 @@ def the_guides_installation_works_word_by_word():
                  timeout=180)
     assert "pvgpu" in vm().run("id -nG administrator").out.split()
     assert "48 GiB" in vm().run("pvgpuctl gpu").out
+    page = vm().run("exec 3<>/dev/tcp/127.0.0.1/9437; "
+                    "printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3").out
+    assert f'\npvgpu_gpu_memory_bytes{{gpu="gpu0"}} {48 << 30}\n' in page, page + journal()
     vm().run("rm -r /root/pvgpu")
 
 
