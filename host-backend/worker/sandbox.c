@@ -3,6 +3,7 @@
 #include "sandbox.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -30,7 +31,13 @@
  * each thread. What is used of it is bounded by the ledger and the cgroup. */
 #define GL_SPACE (16ull << 30)
 
-static bool in_first_stage;
+/* Where GL keeps the shaders that it has compiled, for the next program that
+ * brings the same: memory that goes with the worker and so serves one VM. Its
+ * files are opened while GL starts. Bytes. */
+#define CACHE "/cache"
+#define CACHE_SIZE (16u << 20)
+
+static bool in_first_stage, has_cache;
 
 /* ------------------------------------------------------------ namespaces */
 
@@ -89,7 +96,19 @@ static bool show_gl(void)
 	return true;
 }
 
-/* A read-only root in which is nothing, or what GL is loaded from. */
+static bool make_cache(void)
+{
+	char options[64];
+
+	/* Whoever we are by then. */
+	snprintf(options, sizeof(options), "mode=0777,size=%u", CACHE_SIZE);
+	return !mkdir(CACHE + 1, 0755) &&
+	       !mount("none", CACHE + 1, "tmpfs",
+		      MS_NODEV | MS_NOEXEC | MS_NOSUID, options);
+}
+
+/* A read-only root in which is nothing, or what GL is loaded from and the one
+ * place where it may write. */
 static bool new_root(bool with_gl)
 {
 	static const char place[] = "/proc/self/fdinfo";
@@ -98,7 +117,7 @@ static bool new_root(bool with_gl)
 	    mount("none", place, "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID,
 		  with_gl ? "size=64k,mode=0755" : "size=4k,mode=0555") ||
 	    chdir(place) ||
-	    (with_gl && !show_gl()) ||
+	    (with_gl && !(show_gl() && make_cache())) ||
 	    syscall(SYS_pivot_root, ".", ".") ||
 	    umount2(".", MNT_DETACH) || chdir("/"))
 		return false;
@@ -146,12 +165,31 @@ static void enter_namespaces(bool renders, struct sandbox_report *report)
 }
 
 /* GL's libraries are asked to look for no device, and to keep what they
- * compile to themselves. */
+ * compile in two files that stay open, or to themselves. */
 static void set_environment(void)
 {
 	setenv("LIBGL_ALWAYS_SOFTWARE", "true", 1);
+	if (has_cache) {
+		setenv("MESA_SHADER_CACHE_DIR", CACHE, 1);
+		setenv("MESA_DISK_CACHE_SINGLE_FILE", "true", 1);
+		return;
+	}
 	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
 	setenv("MESA_GLSL_CACHE_DISABLE", "true", 1);	/* its name before */
+}
+
+/* GL has mapped one of the files: a page of it that no memory is left for would
+ * end us. */
+static int fill_holes(const char *path, const struct stat *st, int type,
+		      struct FTW *where)
+{
+	cleanup_fd int fd = -1;
+
+	(void)where;
+	if (type != FTW_F || !st->st_size)
+		return 0;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return fd < 0 || fallocate(fd, 0, 0, st->st_size) ? -1 : 0;
 }
 
 /* --------------------------------------------------------- user and rights */
@@ -225,7 +263,9 @@ static int set_limits(const struct sandbox *sandbox, uint64_t mapped)
 	if (!ret)
 		ret = limit(RLIMIT_NOFILE, gl ? 256 : 64);
 	if (!ret)
-		ret = limit(RLIMIT_FSIZE, sandbox->picture);
+		ret = limit(RLIMIT_FSIZE, has_cache &&
+			    sandbox->picture < CACHE_SIZE ? CACHE_SIZE :
+			    sandbox->picture);
 	if (!ret)
 		ret = limit(RLIMIT_MEMLOCK, 0);
 	if (!ret)
@@ -267,9 +307,10 @@ int sandbox_enter(const struct sandbox *sandbox,
 
 	if (ret)
 		return ret;
+	enter_namespaces(sandbox->renders, &report);
+	has_cache = sandbox->renders && report.root;
 	if (sandbox->renders)
 		set_environment();
-	enter_namespaces(sandbox->renders, &report);
 	ret = drop_bounds();
 	if (!ret)
 		ret = drop_user(&report);
@@ -287,8 +328,9 @@ int sandbox_enter(const struct sandbox *sandbox,
 		return -errno;
 	if (!sandbox->outlive && getppid() != parent)
 		return -ESRCH;
-	ret = sandbox_calls(sandbox->renders ? SANDBOX_GL_STARTS :
-					       SANDBOX_TIGHT);
+	ret = sandbox_calls(!sandbox->renders ? SANDBOX_TIGHT :
+			    has_cache ? SANDBOX_GL_STARTS_CACHED :
+					SANDBOX_GL_STARTS);
 	if (ret)
 		return ret;
 	in_first_stage = sandbox->renders;
@@ -302,6 +344,8 @@ int sandbox_seal(void)
 
 	if (!in_first_stage)
 		return 0;
+	if (has_cache && nftw(CACHE, fill_holes, 4, FTW_PHYS | FTW_MOUNT))
+		return -errno;
 	ret = sandbox_calls(SANDBOX_GL_RUNS);
 	if (!ret)
 		in_first_stage = false;

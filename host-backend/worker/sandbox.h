@@ -6,9 +6,10 @@
  * One that only copies enters it at once and for good. One that may render
  * enters it in two stages, because GL is loaded and started when a guest first
  * asks for it: in the first stage there are threads and code that is made, and
- * the files that GL is loaded from, to be read and nothing else; with GL
- * started the second shuts these, for every thread, and no file can be had any
- * more.
+ * the files that GL is loaded from, to be read, and a cache in memory for the
+ * shaders that it compiles; with GL started the second shuts these, for every
+ * thread, and no file can be had any more. What GL had open by then it keeps,
+ * and that is the cache.
  */
 #ifndef PVGPU_WORKER_SANDBOX_H
 #define PVGPU_WORKER_SANDBOX_H

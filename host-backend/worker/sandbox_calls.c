@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -45,7 +46,7 @@ static const int gl[] = {
 	SCMP_SYS(gettimeofday), SCMP_SYS(poll), SCMP_SYS(ppoll),
 	SCMP_SYS(eventfd2), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(sysinfo), SCMP_SYS(uname), SCMP_SYS(getrusage),
-	SCMP_SYS(fstat), SCMP_SYS(lseek),
+	SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(flock),
 	/* code that was made becomes code: LLVM's, and Mesa's own */
 	SCMP_SYS(mmap), SCMP_SYS(mprotect),
 };
@@ -61,6 +62,11 @@ static const int gl_starts[] = {
 	SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack),
 	/* the second stage */
 	SCMP_SYS(seccomp),
+};
+
+/* The files of the shaders' cache are made. */
+static const int gl_starts_cached[] = {
+	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(fallocate),
 };
 
 /* Nobody tries these and does without. */
@@ -157,7 +163,7 @@ static int add_gl(scmp_filter_ctx filter)
 	return ret;
 }
 
-static int add_gl_starts(scmp_filter_ctx filter)
+static int add_gl_starts(scmp_filter_ctx filter, bool cached)
 {
 	static const int harmless[] = {
 		F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC,
@@ -171,6 +177,12 @@ static int add_gl_starts(scmp_filter_ctx filter)
 	if (!ret)
 		ret = allow_if(filter, SCMP_SYS(openat),
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDONLY));
+	if (!ret && cached)
+		ret = ADD(filter, SCMP_ACT_ALLOW, gl_starts_cached);
+	if (!ret && cached)
+		ret = allow_if(filter, SCMP_SYS(openat),
+			       SCMP_A2(SCMP_CMP_MASKED_EQ, writes,
+				       O_RDWR | O_CREAT));
 	for (size_t i = 0; i < ARRAY_SIZE(harmless) && !ret; i++)
 		ret = allow_if(filter, SCMP_SYS(fcntl),
 			SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)harmless[i]));
@@ -195,8 +207,10 @@ int sandbox_calls(enum sandbox_stage stage)
 	if (!ret)
 		ret = stage == SANDBOX_TIGHT ? add_tight(filter) :
 					       add_gl(filter);
-	if (!ret && stage == SANDBOX_GL_STARTS)
-		ret = add_gl_starts(filter);
+	if (!ret && (stage == SANDBOX_GL_STARTS ||
+		     stage == SANDBOX_GL_STARTS_CACHED))
+		ret = add_gl_starts(filter,
+				    stage == SANDBOX_GL_STARTS_CACHED);
 	/* It has been set, and may not be asked for again. */
 	if (!ret && stage == SANDBOX_GL_RUNS)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);

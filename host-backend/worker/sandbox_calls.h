@@ -6,6 +6,8 @@
 enum sandbox_stage {
 	SANDBOX_TIGHT,		/* nothing is rendered */
 	SANDBOX_GL_STARTS,	/* the first of two */
+	SANDBOX_GL_STARTS_CACHED,	/* the same; files may be made, where
+					 * the file system lets them */
 	SANDBOX_GL_RUNS,	/* the second, for all threads */
 };
 

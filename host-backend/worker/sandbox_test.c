@@ -16,8 +16,10 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "common/util.h"
 #include "sandbox.h"
@@ -57,6 +59,12 @@ static bool try_write_library(void)
 	return open("/etc/ld.so.cache", O_RDWR) >= 0 ||
 	       open("/usr/lib/pvgpu-worker-self-test", O_RDWR | O_CREAT,
 		    0600) >= 0;
+}
+
+static bool try_cache(void)
+{
+	return open("/cache/pvgpu-worker-self-test", O_RDWR | O_CREAT, 0600) >=
+	       0;
 }
 
 static bool try_socket(void)
@@ -150,6 +158,8 @@ static const struct attempt {
 	  false },
 	{ "makes a file", try_create, ALL, false },
 	{ "writes to a file of GL's", try_write_library, ALL, false },
+	{ "makes a file beside the shaders' cache", try_cache,
+	  1u << TIGHT | 1u << RUNS, false },
 	{ "makes a local socket", try_socket, ALL, false },
 	{ "makes a network socket", try_network, ALL, false },
 	{ "forks", try_vfork, ALL, false },
@@ -170,6 +180,7 @@ struct report {
 	struct sandbox_report shut;
 	enum { NOT_TRIED, REFUSED, DID } here[ARRAY_SIZE(attempts)];
 	bool thread_opened;		/* another thread, after the seal */
+	bool cached;			/* GL keeps what it has compiled */
 	bool ended;			/* what follows was reached */
 	char renderer[128];
 };
@@ -221,6 +232,25 @@ static void start_and_seal(struct report *r)
 	pthread_join(thread, NULL);
 }
 
+/* Whether a file that is open to be written has grown; GL writes its shaders
+ * some time after it compiled them. */
+static bool cache_grows(void)
+{
+	for (int i = 0; i < 500; i++) {
+		struct stat st;
+
+		/* Standard input's number is free to be had; and fstat() of
+		 * the library is a call with a name, which is shut. */
+		for (int fd = 0; fd < 100; fd++)
+			if (fd != STDOUT_FILENO && fd != STDERR_FILENO &&
+			    !syscall(SYS_fstat, fd, &st) && S_ISREG(st.st_mode) &&
+			    st.st_nlink && st.st_size > 256)
+				return true;
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	}
+	return false;
+}
+
 /* Tries one attempt, or, with -1, all that one survives; where GL is to run,
  * that is started and draws in the process that tries all. */
 static _Noreturn void child(enum kind kind, int one, struct report *r)
@@ -248,6 +278,7 @@ static _Noreturn void child(enum kind kind, int one, struct report *r)
 	}
 	if (kind == RUNS && one < 0 && !sandbox_gl_draw())
 		_exit(NOT_DRAWN);
+	r->cached = kind == RUNS && one < 0 && r->shut.root && cache_grows();
 	r->ended = true;
 	_exit(1);
 }
@@ -335,6 +366,9 @@ static void test_running(struct report *r)
 		       why_not(status));
 	point(r->ended && !r->thread_opened,
 	      "and no thread of it from before opens a file");
+	point(r->cached || !r->shut.root, "and GL keeps what it compiled%s",
+	      r->shut.root ? "" :
+	      " # SKIP no root of its own is permitted here");
 	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++)
 		if (attempts[i].kinds & 1u << RUNS && !attempts[i].deadly)
 			judge(RUNS, i, status, r);
