@@ -1,28 +1,68 @@
 // SPDX-License-Identifier: MIT
 /*
- * pvgpu-onemode.so, for LD_PRELOAD: of all cards a program sees the one of the
- * DRM driver PVGPU_DRIVER, and of its modes those of the size PVGPU_MODE,
+ * pvgpu-onemode.so, for LD_PRELOAD: whichever card a program opens, it gets that
+ * of the DRM driver PVGPU_DRIVER, and of its modes those of the size PVGPU_MODE,
  * WIDTHxHEIGHT. glmark2 can be told neither, takes the first card and the
  * largest mode, and two cards are to be measured alike.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
-drmModeResPtr drmModeGetResources(int fd)
+#define CARD "/dev/dri/card"
+#define CARDS 8
+
+typedef int open_function(const char *path, int flags, mode_t mode);
+
+static int is_driver(int fd, const char *wanted)
 {
-	drmModeResPtr (*real)(int) = dlsym(RTLD_NEXT, "drmModeGetResources");
-	const char *wanted = getenv("PVGPU_DRIVER");
 	drmVersionPtr version = drmGetVersion(fd);
-	int ours = version && (!wanted || !strcmp(version->name, wanted));
+	int is = version && !strcmp(version->name, wanted);
 
 	drmFreeVersion(version);
-	return ours ? real(fd) : NULL;
+	return is;
 }
+
+static int open_card(open_function *real, const char *wanted, int flags)
+{
+	for (int i = 0; i < CARDS; i++) {
+		char path[32];
+		int fd;
+
+		snprintf(path, sizeof(path), CARD "%d", i);
+		fd = real(path, flags, 0);
+		if (fd >= 0 && is_driver(fd, wanted))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -1;
+}
+
+int open(const char *path, int flags, ...)
+{
+	open_function *real = (open_function *)dlsym(RTLD_NEXT, "open");
+	const char *wanted = getenv("PVGPU_DRIVER");
+	va_list arguments;
+	mode_t mode;
+
+	va_start(arguments, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	if (wanted && !strncmp(path, CARD, strlen(CARD)))
+		return open_card(real, wanted, flags);
+	return real(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+	__attribute__((alias("open")));
 
 drmModeConnectorPtr drmModeGetConnector(int fd, uint32_t id)
 {
