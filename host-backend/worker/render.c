@@ -4,6 +4,7 @@
 #include "render.h"
 
 #include <epoxy/gl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -154,8 +155,21 @@ static void context_create(struct render *g, struct job *job)
 		lose(g, c, "the renderer cannot make it");
 }
 
-static void context_destroy(struct context *c)
+/* Waits until all fences are reached. */
+static void settle(struct render *g)
 {
+	struct pollfd fence = { .fd = render_fd(g), .events = POLLIN };
+
+	while (g->flying)
+		if (poll(&fence, 1, -1) > 0)
+			render_poll(g);
+}
+
+/* virglrenderer 0.10 forgets the fence that it waits for, whose it is, and frees
+ * what its waiting thread looks at next: so there are none meanwhile. */
+static void context_destroy(struct render *g, struct context *c)
+{
+	settle(g);
 	if (c->made)
 		virgl_renderer_context_destroy(c->id);
 	stream_free(c->stream);
@@ -427,7 +441,7 @@ void render_job(struct render *g, struct job *job)
 		context_create(g, job);
 		break;
 	case JOB_CONTEXT_DESTROY:
-		context_destroy(c);
+		context_destroy(g, c);
 		break;
 	case JOB_SURFACE_CREATE:
 		surface_create(g, job);
@@ -545,19 +559,14 @@ fail:
 
 void render_reset(struct render *g)
 {
-	/* Contexts first: they hold what they are attached to. */
+	/* Contexts first: they hold what they are attached to. With them ends
+	 * all that is under way. */
 	while (g->contexts.next != &g->contexts)
-		context_destroy(LIST_ENTRY(g->contexts.next, context, node));
+		context_destroy(g, LIST_ENTRY(g->contexts.next, context,
+					      node));
 	while (g->resources.next != &g->resources)
 		resource_destroy(LIST_ENTRY(g->resources.next, rendered,
 					    node));
-	while (g->flying) {
-		struct job *job = g->flying;
-
-		g->flying = job->next;
-		end(g, job, verdict(PVGPU_STATUS_LOST, 0));
-	}
-	g->flying_end = &g->flying;
 }
 
 void render_stop(struct render *g)

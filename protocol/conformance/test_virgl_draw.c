@@ -358,6 +358,62 @@ static void destroyed_in_use(struct guest *g)
 	}
 }
 
+/* Waits until the batch of that fence is done, and the next one begun. */
+static bool begun(struct guest *g, uint64_t fence)
+{
+	uint64_t until = peer_now_ms() + ANSWER_MS;
+
+	while (pvgpu_client_fence(&g->client, 1, NULL) < fence)
+		if (peer_now_ms() > until)
+			return false;
+	return true;
+}
+
+/* One context ends while another draws: the other's fence is reached, although
+ * nothing comes behind it. */
+static void another_ends(struct guest *g)
+{
+	uint32_t target, vertices, large, round;
+	uint8_t *bytes;
+	struct gl gl;
+
+	EXPECT(begin(&gl, g, &target, &vertices, &bytes), "begin: status %u",
+	       g->status);
+	EXPECT_OK(g, "set up", gl_run(&gl));
+	large = gl_target(&gl, 1024, 1024, NULL);
+	EXPECT(large, "surface");
+	for (round = 0; round < 10; round++) {
+		EXPECT_OK(g, "another", context_create(g, 2));
+		EXPECT(work(&gl, large, vertices, 2), "room");
+		/* In the middle of the second. */
+		EXPECT(begun(g, g->fences[1] - 1), "round %u: the first", round);
+		EXPECT_OK(g, "ends", context_destroy(g, 2));
+		EXPECT(!guest_finish(g, 1), "round %u: its fence", round);
+	}
+}
+
+/* A context ends before what it draws: that is over, one way or the other. */
+static void ends_before_it_drew(struct guest *g)
+{
+	uint32_t target, vertices, large, round;
+	uint8_t *bytes;
+	struct gl gl;
+
+	for (round = 0; round < 5; round++) {
+		EXPECT(begin(&gl, g, &target, &vertices, &bytes),
+		       "round %u: status %u", round, g->status);
+		EXPECT_OK(g, "set up", gl_run(&gl));
+		large = gl_target(&gl, 1024, 1024, NULL);
+		EXPECT(large, "surface");
+		EXPECT(work(&gl, large, vertices, 20), "room");
+		EXPECT(begun(g, g->fences[1] - 15), "round %u: the first", round);
+		EXPECT_OK(g, "ends", context_destroy(g, gl.context));
+		EXPECT(!guest_finish(g, 1), "round %u: its fences", round);
+		EXPECT_OK(g, "destroy", guest_destroy(g, large));
+		EXPECT(!guest_attach(g, ~0ull), "attach");
+	}
+}
+
 /* ---------------------------------------------------------------- heads */
 
 /* What picture.py compares with. */
@@ -606,6 +662,8 @@ const struct test virgl_draw_tests[] = {
 	{ "virgl-attached-meanwhile", attached_meanwhile, false },
 	{ "virgl-nobody-waits-for-drawing", nobody_waits, false },
 	{ "virgl-destroyed-in-use", destroyed_in_use, false },
+	{ "virgl-another-ends", another_ends, false },
+	{ "virgl-ends-before-it-drew", ends_before_it_drew, false },
 	{ "virgl-plane-refusals", plane_refusals, false },
 	{ NULL, NULL, false },
 };
