@@ -15,10 +15,11 @@
 
 #include <pvgpu/wire.h>
 
+#include "gpu.h"
 #include "limits.h"
 #include "window.h"
 
-#define WORKER_LINK_VERSION	4u
+#define WORKER_LINK_VERSION	5u
 #define WORKER_LINK_FD		3	/* where a worker finds its socket */
 #define WORKER_EXIT_STUCK	3	/* its renderer does not end a batch */
 
@@ -54,6 +55,7 @@ struct worker_init {
 	uint32_t frame_limit;		/* until another comes; see below */
 	char name[64];			/* of the vGPU, for logs */
 	struct vgpu_limits limits;
+	struct gpu_device gpu;		/* to render on */
 };
 
 /* What is plugged into a head from now on; the guest is told if it is there.

@@ -29,6 +29,7 @@ static enum ctl_status show_gpu(struct ctl *ctl)
 	gpu = json_member(reply, "gpu");
 	placements = json_member(reply, "placements");
 	printf("%-10s %s\n", "name", ctl_safe(json_string(gpu, "name")));
+	printf("%-10s %s\n", "device", ctl_safe(json_string(gpu, "device")));
 	printf("%-10s %s sizes\n", "mode", ctl_safe(json_string(gpu, "mode")));
 	print_budget("memory", json_member(gpu, "memory"));
 	printf("%-10s %s in a row at most\n", "free",

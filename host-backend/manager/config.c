@@ -26,6 +26,14 @@ static int set_gpu_name(struct config *c, const char *value)
 	return 0;
 }
 
+static int set_gpu_device(struct config *c, const char *value)
+{
+	if (strlen(value) >= sizeof(c->gpu_device) || !gpu_wanted_ok(value))
+		return -EINVAL;
+	strcpy(c->gpu_device, value);
+	return 0;
+}
+
 static int set_gpu_memory(struct config *c, const char *value)
 {
 	uint64_t v;
@@ -115,6 +123,8 @@ static int set_metrics(struct config *c, const char *value)
 const struct config_key config_keys[CONFIG_KEYS] = {
 	[CONFIG_GPU_NAME] = { "gpu", "name", "gpu-name", set_gpu_name,
 		"a name of 1 to 31 letters, digits and . _ -" },
+	[CONFIG_GPU_DEVICE] = { "gpu", "device", "gpu-device", set_gpu_device,
+		GPU_WANTED_ALLOWED },
 	[CONFIG_GPU_MEMORY] = { "gpu", "memory", "gpu-memory", set_gpu_memory,
 		"a size of 1GiB to 4096GiB, in whole GiB, such as 24GiB" },
 	[CONFIG_GPU_MODE] = { "gpu", "mode", "gpu-mode", set_gpu_mode,
@@ -134,6 +144,7 @@ void config_defaults(struct config *config)
 {
 	*config = (struct config){
 		.gpu_name = "gpu0",
+		.gpu_device = "llvmpipe",
 		.gpu_memory = 24ull << 30,
 		.gpu_mode = PLACEMENT_MIXED,
 		.host_memory = ram_share(SHARE_DEFAULT),

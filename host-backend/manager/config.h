@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "common/conf.h"
+#include "gpu_find.h"
 #include "http.h"
 #include "types/placement.h"
 
@@ -17,6 +18,7 @@
 
 struct config {
 	char gpu_name[32];
+	char gpu_device[GPU_WANTED_MAX];	/* for gpu_find() */
 	uint64_t gpu_memory;		/* bytes */
 	enum placement_mode gpu_mode;	/* until one is set at run time */
 	uint64_t host_memory;		/* bytes that all windows may take */
@@ -26,7 +28,7 @@ struct config {
 };
 
 enum config_key_index {
-	CONFIG_GPU_NAME, CONFIG_GPU_MEMORY, CONFIG_GPU_MODE,
+	CONFIG_GPU_NAME, CONFIG_GPU_DEVICE, CONFIG_GPU_MEMORY, CONFIG_GPU_MODE,
 	CONFIG_HOST_MEMORY, CONFIG_SOCKET_GROUP, CONFIG_VGPU_SOCKET_GROUP,
 	CONFIG_METRICS,
 	CONFIG_KEYS,

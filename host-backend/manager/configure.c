@@ -87,6 +87,19 @@ static int check_group(const struct config *config)
 	return -EPERM;
 }
 
+static int find_gpu(struct gpu_device *gpu, const struct config *config)
+{
+	char why[GPU_WHY_MAX], text[GPU_TEXT_MAX];
+	int r = gpu_find(gpu, config->gpu_device, "", why);
+
+	if (r < 0)
+		log_error("gpu device: %s given: %s", config->gpu_device, why);
+	else if (gpu->hardware)
+		log_info("gpu device: %s is %s", config->gpu_device,
+			 gpu_text(gpu, text));
+	return r;
+}
+
 /* Takes the new configuration where it concerns what is placed. */
 static int apply_gpu(struct manager *m, const struct config *config)
 {
@@ -116,6 +129,7 @@ static int apply_gpu(struct manager *m, const struct config *config)
 int configure(struct manager *m)
 {
 	struct vgpu_types types = { 0 };
+	struct gpu_device gpu;
 	struct config config;
 	int r, r_types;
 
@@ -124,6 +138,8 @@ int configure(struct manager *m)
 	r_types = load_types(&types, m->options);
 	if (!r)
 		r = check_group(&config);
+	if (!r)
+		r = find_gpu(&gpu, &config);
 	if (!r)
 		r = r_types;
 	if (!r)
@@ -135,5 +151,6 @@ int configure(struct manager *m)
 	vgpu_types_clear(&m->types);
 	m->types = types;
 	m->config = config;
+	m->gpu = gpu;
 	return 0;
 }

@@ -72,8 +72,10 @@ json_object *describe_gpu(const struct manager *m)
 {
 	json_object *o = json_object_new_object();
 	uint64_t used = manager_memory_used(m);
+	char device[GPU_TEXT_MAX];
 
 	json_put_string(o, "name", m->config.gpu_name);
+	json_put_string(o, "device", gpu_text(&m->gpu, device));
 	json_put_string(o, "mode", placement_mode_name(m->map.mode));
 	json_put(o, "memory", describe_budget(m->config.gpu_memory, used,
 					      used));

@@ -28,6 +28,7 @@ struct manager {
 	const char *worker_program;
 	bool debug;
 	struct config config;		/* configure.c fills this and types */
+	struct gpu_device gpu;		/* what workers are told to render on */
 	struct vgpu_types types;
 	struct placement_map map;	/* of the GPU, what vGPUs have */
 	bool mode_was_set;		/* by a call; the configuration's yields */

@@ -33,6 +33,8 @@ static const char help[] =
 "\n"
 "In place of what the configuration says:\n"
 "  --gpu-name NAME     [gpu0]\n"
+"  --gpu-device DEVICE what is rendered on: llvmpipe, auto, a render node, a PCI\n"
+"                      address [llvmpipe]\n"
 "  --gpu-memory SIZE   what the framebuffers of all vGPUs add up to at most\n"
 "                      [24GiB]\n"
 "  --gpu-mode MODE     mixed or equal sizes, until it is set by pvgpuctl [mixed]\n"

@@ -118,8 +118,45 @@ static int answered(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 	return 0;
 }
 
+/* The nodes of the GPU, in place of what the unit was allowed before. */
+static int append_devices(sd_bus_message *m, const struct gpu_device *gpu)
+{
+	const struct gpu_driver *driver = gpu_driver(gpu);
+	char node[GPU_NODE_MAX];
+	int r = sd_bus_message_append(m, "(sv)", "DeviceAllow", "a(ss)", 0);
+
+	for (size_t i = 0; r >= 0 && gpu_node(driver, gpu, i, node); i++)
+		r = sd_bus_message_append(m, "(sv)", "DeviceAllow", "a(ss)", 1,
+					  node, "rw");
+	return r;
+}
+
+static int set_properties(struct units *u, const char *unit, uint64_t memory,
+			  const struct gpu_device *gpu)
+{
+	sd_bus_message *m = NULL;
+	int r = sd_bus_message_new_method_call(u->bus, &m, SYSTEMD,
+					       "SetUnitProperties");
+
+	if (r >= 0)
+		r = sd_bus_message_append(m, "sb", unit, 1);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'a', "(sv)");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "(sv)", "MemoryMax", "t", memory);
+	if (r >= 0)
+		r = append_devices(m, gpu);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	if (r >= 0)
+		r = sd_bus_call_async(u->bus, NULL, m, answered,
+				      (void *)"SetUnitProperties", 0);
+	sd_bus_message_unref(m);
+	return r;
+}
+
 int units_start(struct units *u, const char *name,
-		const struct vgpu_limits *limits)
+		const struct vgpu_limits *limits, const struct gpu_device *gpu)
 {
 	uint64_t memory = limits->framebuffer + limits->device_budget +
 			  MEMORY_MARGIN;
@@ -130,9 +167,7 @@ int units_start(struct units *u, const char *name,
 		return r;
 	if (asprintf(&unit, "%s%s.service", u->prefix, name) < 0)
 		return -ENOMEM;
-	r = sd_bus_call_method_async(u->bus, NULL, SYSTEMD,
-		"SetUnitProperties", answered, (void *)"SetUnitProperties",
-		"sba(sv)", unit, 1, 1, "MemoryMax", "t", memory);
+	r = set_properties(u, unit, memory, gpu);
 	if (r >= 0)
 		r = sd_bus_call_method_async(u->bus, NULL, SYSTEMD,
 			"RestartUnit", answered, (void *)"RestartUnit", "ss",

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "common/gpu.h"
 #include "common/limits.h"
 #include "store.h"
 
@@ -28,10 +29,11 @@ int units_new(struct units **ret, sd_event *event, struct store *store,
 void units_free(struct units *units);
 
 /* Starts the instance, and ends one that is still there first. Its memory is
- * limited to what such a vGPU may use. 0 or -errno; a refusal that comes later
+ * limited to what such a vGPU may use, its devices to that GPU's. 0 or -errno; a refusal that comes later
  * is logged. */
 int units_start(struct units *units, const char *name,
-		const struct vgpu_limits *limits);
+		const struct vgpu_limits *limits,
+		const struct gpu_device *gpu);
 /* SIGKILL to all of the instance; not waited for. */
 void units_kill(struct units *units, const char *name);
 

@@ -125,6 +125,7 @@ static struct worker_setup worker_setup(struct vgpu *v)
 		.debug = m->debug,
 		.name = v->name,
 		.limits = &v->limits,
+		.gpu = &m->gpu,
 		.heads = v->heads,
 		.frame_limit = &v->frame_limit,
 		.session = broker_session(v->broker),

@@ -35,6 +35,7 @@ struct worker {
 	struct units *units;		/* NULL: no unit of its own */
 	char name[64];
 	struct vgpu_limits limits;
+	struct gpu_device gpu;
 	const struct broker_session *session;	/* until it is told */
 	const struct head_setting *heads;	/* likewise */
 	const uint32_t *frame_limit;	/* likewise */
@@ -432,6 +433,7 @@ static int send_init(struct worker *w, const struct broker_session *session,
 		.flags = store_keeps(w->store) ? WORKER_INIT_OUTLIVES : 0,
 		.frame_limit = frame_limit,
 		.limits = w->limits,
+		.gpu = w->gpu,
 	};
 	int fds[WORKER_INIT_FDS], r;
 
@@ -494,6 +496,7 @@ static struct worker *make(const struct worker_setup *setup)
 	w->store = setup->store;
 	w->units = setup->units;
 	w->limits = *setup->limits;
+	w->gpu = *setup->gpu;
 	w->session = setup->session;
 	w->heads = setup->heads;
 	w->frame_limit = setup->frame_limit;
@@ -541,7 +544,8 @@ int worker_start(struct worker **ret, const struct worker_setup *setup)
 		r = set_deadline(w, COME_USEC, "its unit did not start it in "
 					       "time");
 		if (r >= 0)
-			r = units_start(w->units, w->name, &w->limits);
+			r = units_start(w->units, w->name, &w->limits,
+					&w->gpu);
 	} else {
 		r = start_child(w, setup);
 	}

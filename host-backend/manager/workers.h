@@ -56,6 +56,7 @@ struct worker_setup {
 	bool debug;
 	const char *name;		/* of the vGPU */
 	const struct vgpu_limits *limits;
+	const struct gpu_device *gpu;
 	const struct head_setting *heads;	/* limits->heads of them */
 	const uint32_t *frame_limit;	/* mHz; 0: none */
 	const struct broker_session *session;

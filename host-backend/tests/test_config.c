@@ -59,6 +59,7 @@ static void defaults(void **state)
 	config_defaults(&c);
 	assert_int_equal(parse(&c, "", 0, &reports), 0);
 	assert_string_equal(c.gpu_name, "gpu0");
+	assert_string_equal(c.gpu_device, "llvmpipe");
 	assert_true(c.gpu_memory == 24ull << 30);
 	assert_int_equal(c.gpu_mode, PLACEMENT_MIXED);
 	assert_true(c.host_memory <= ram() / 10 * 8 + 100 &&
@@ -71,6 +72,7 @@ static void good_file(void **state)
 {
 	static const char text[] =
 		"# comment\n[gpu]\nname = card.1\nmemory=48 GiB\n"
+		"device = 0000:41:00.0\n"
 		"mode = equal ; one size\n\n[manager]\r\nhost_memory = 150%\r\n"
 		"socket_group = 12\n[manager]\nvgpu_socket_group = root";
 	static const char unset[] =
@@ -83,6 +85,7 @@ static void good_file(void **state)
 	assert_int_equal(parse(&c, text, strlen(text), &reports), 0);
 	assert_int_equal(reports.count, 0);
 	assert_string_equal(c.gpu_name, "card.1");
+	assert_string_equal(c.gpu_device, "0000:41:00.0");
 	assert_true(c.gpu_memory == 48ull << 30);
 	assert_int_equal(c.gpu_mode, PLACEMENT_EQUAL);
 	assert_true(c.host_memory == ram() / 100 * 150);
@@ -102,7 +105,7 @@ static const struct {
 				     "allowed is [gpu] or [manager]" },
 	{ "[gpu\n", "c.conf:1: section: allowed is [gpu] or [manager]" },
 	{ "[gpu]\nhost_memory = 80%\n", "c.conf:2: host_memory: is not a key "
-		"of [gpu]; allowed are name memory mode" },
+		"of [gpu]; allowed are name device memory mode" },
 	{ "[gpu]\nmode\n", "c.conf:2: line: allowed are [NAME], KEY = VALUE" },
 	{ "[gpu]\n mode = equal\n", "c.conf:2: line: begins with a blank" },
 	{ "[gpu]\nmode = both\n", "c.conf:2: mode: 'both' given; allowed is "
@@ -118,6 +121,12 @@ static const struct {
 	{ "[gpu]\nname =\n", "c.conf:2: name: '' given; allowed is a name" },
 	{ "[gpu]\nname = -x\n", "c.conf:2: name:" },
 	{ "[gpu]\nname = a/b\n", "c.conf:2: name:" },
+	{ "[gpu]\ndevice = /dev/dri/card0\n", "c.conf:2: device: "
+		"'/dev/dri/card0' given; allowed is llvmpipe, auto, a render "
+		"node such as /dev/dri/renderD128 or a PCI address" },
+	{ "[gpu]\ndevice =\n", "c.conf:2: device:" },
+	{ "[gpu]\ndevice = /dev/dri/renderD1281281281281281281281281\n",
+	  "c.conf:2: device:" },
 	{ "[gpu]\nname = a123456789012345678901234567890b\n",
 	  "c.conf:2: name:" },
 	{ "[manager]\nhost_memory = 0%\n", "c.conf:2: host_memory: '0%' "
@@ -171,6 +180,7 @@ static void all_wrong_lines_are_told(void **state)
 static void assert_same(const struct config *a, const struct config *b)
 {
 	assert_string_equal(a->gpu_name, b->gpu_name);
+	assert_string_equal(a->gpu_device, b->gpu_device);
 	assert_true(a->gpu_memory == b->gpu_memory);
 	assert_int_equal(a->gpu_mode, b->gpu_mode);
 	assert_true(a->host_memory == b->host_memory);

@@ -41,6 +41,20 @@ static int connect_link(const char *path)
 	return 0;
 }
 
+/* What it was told to render on cannot be had: nothing else is taken instead,
+ * and the guest has its heads all the same. */
+static void do_without_gpu(struct worker *w, const struct sandbox_report *shut)
+{
+	char text[GPU_TEXT_MAX];
+
+	log_error("nothing is rendered, for want of %s: %s: %s",
+		  gpu_text(&w->gpu, text),
+		  *shut->missing ? shut->missing : "a root of its own",
+		  strerror(-shut->gpu));
+	w->virgl.failed = true;
+	worker_name_renderer(w, RENDERER_NONE);
+}
+
 static int serve(struct worker *w)
 {
 	int fds[FDPASS_MAX], keep[WORKER_INIT_FDS + 2], ret;
@@ -76,6 +90,8 @@ static int serve(struct worker *w)
 			  w->limits.max_height * 4;
 	sandbox.memory = MEMORY_MARGIN + sandbox.picture +
 			 (sandbox.renders ? w->limits.device_budget : 0);
+	sandbox.gpu = &w->gpu;
+	sandbox.driver = gpu_driver(&w->gpu);
 	sandbox.outlive = init.flags & WORKER_INIT_OUTLIVES;
 	ret = sandbox_enter(&sandbox, &shut);
 	if (ret) {
@@ -86,6 +102,8 @@ static int serve(struct worker *w)
 		  shut.user ? ", user" : "",
 		  shut.namespaces ? ", namespaces" : "",
 		  shut.root ? ", root" : "");
+	if (shut.gpu)
+		do_without_gpu(w, &shut);
 	attach_start(w);
 	ret = link_ready(w, init.header.cookie);
 	while (!ret)
@@ -97,9 +115,9 @@ static int serve(struct worker *w)
 
 /*
  * The process: one for each running vGPU, started and reaped by pvgpud; one
- * thread, and once a guest renders that of renderer.h and GL's own. Descriptor 3 is the link to the manager; the first message on it
- * brings the vGPU's limits, its window, the state page and the eventfds. With
- * these mapped and watched the process shuts itself in (sandbox.h) and only
+ * thread, and once a guest renders that of renderer.h and GL's own. Descriptor
+ * 3 is the link to the manager; the first message on it brings the vGPU's
+ * limits, its window, the state page and the eventfds. With these mapped and watched the process shuts itself in (sandbox.h) and only
  * then looks at the first byte that a guest wrote.
  *
  * From there on it waits in epoll for doorbells and the manager, and for

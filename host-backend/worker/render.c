@@ -12,12 +12,14 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "egl.h"
 #include "stream.h"
 #include "transfer.h"
 
 #define VIRGL_Y_0_TOP	(1u << 0)	/* of a resource's flags */
 
 struct render {
+	struct egl *egl;
 	struct ledger *ledger;
 	render_done *done;
 	void *context;
@@ -486,6 +488,34 @@ void render_poll(struct render *g)
 
 /* ------------------------------------------------------------ start, end */
 
+/* virglrenderer's contexts; its thread that waits for fences has one too. */
+static virgl_renderer_gl_context context_new(void *cookie, int scanout,
+		struct virgl_renderer_gl_ctx_param *param)
+{
+	struct render *g = cookie;
+
+	(void)scanout;
+	return egl_context_new(g->egl, param->major_ver, param->minor_ver,
+			       param->shared);
+}
+
+static void context_free(void *cookie, virgl_renderer_gl_context context)
+{
+	struct render *g = cookie;
+
+	egl_context_free(g->egl, context);
+}
+
+/* 0 or -1, as virglrenderer takes it. */
+static int context_enter(void *cookie, int scanout,
+			 virgl_renderer_gl_context context)
+{
+	struct render *g = cookie;
+
+	(void)scanout;
+	return egl_make_current(g->egl, context) ? 0 : -1;
+}
+
 static int read_capsets(struct renderer_info *info)
 {
 	for (uint32_t id = 0; id < ARRAY_SIZE(info->capset); id++) {
@@ -506,12 +536,30 @@ static int read_capsets(struct renderer_info *info)
 	return 0;
 }
 
-struct render *render_start(struct ledger *ledger, render_done *done,
+/* GL on hardware that turns out to be software would be slow, and nobody would
+ * know why; and what is measured on a GPU must not pass for llvmpipe. */
+static bool is_what_was_asked_for(const struct gpu_device *gpu,
+				  const char *name)
+{
+	char text[GPU_TEXT_MAX];
+
+	if (egl_is_software(name) == !gpu->hardware)
+		return true;
+	log_error("asked for %s, and GL renders on %s", gpu_text(gpu, text),
+		  name);
+	return false;
+}
+
+struct render *render_start(const struct gpu_device *gpu,
+			    struct ledger *ledger, render_done *done,
 			    void *context, struct renderer_info *ret_info)
 {
 	static struct virgl_renderer_callbacks callbacks = {
 		.version = 3,
 		.write_fence = on_global_fence,
+		.create_gl_context = context_new,
+		.destroy_gl_context = context_free,
+		.make_current = context_enter,
 		.write_context_fence = on_fence,
 	};
 	struct render *g = calloc(1, sizeof(*g));
@@ -528,12 +576,16 @@ struct render *render_start(struct ledger *ledger, render_done *done,
 	list_init(&g->contexts);
 	list_init(&g->resources);
 	the_render = g;
+	g->egl = egl_open(gpu);
+	if (!g->egl) {
+		free(g);
+		return NULL;
+	}
 	virgl_set_debug_callback(on_message);
-	ret = virgl_renderer_init(g, VIRGL_RENDERER_USE_EGL |
-				  VIRGL_RENDERER_USE_SURFACELESS |
-				  VIRGL_RENDERER_THREAD_SYNC, &callbacks);
+	ret = virgl_renderer_init(g, VIRGL_RENDERER_THREAD_SYNC, &callbacks);
 	if (ret) {
 		log_error("virglrenderer does not start: %d", ret);
+		egl_close(g->egl);
 		free(g);
 		return NULL;
 	}
@@ -545,6 +597,8 @@ struct render *render_start(struct ledger *ledger, render_done *done,
 	name = (const char *)glGetString(GL_RENDERER);
 	log_printable(ret_info->name, sizeof(ret_info->name),
 		      name ? name : "unknown", name ? strlen(name) : 7);
+	if (!is_what_was_asked_for(gpu, ret_info->name))
+		goto fail;
 	if (read_capsets(ret_info)) {
 		log_error("no memory for the capability sets");
 		goto fail;
@@ -553,6 +607,7 @@ struct render *render_start(struct ledger *ledger, render_done *done,
 	return g;
 fail:
 	virgl_renderer_cleanup(g);
+	egl_close(g->egl);
 	free(g);
 	return NULL;
 }
@@ -573,6 +628,7 @@ void render_stop(struct render *g)
 {
 	render_reset(g);
 	virgl_renderer_cleanup(g);
+	egl_close(g->egl);
 	free(g->commands);
 	transfer_buffer_free(&g->buffer);
 	free(g);

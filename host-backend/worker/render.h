@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the renderer does with a job: the only file that calls virglrenderer
- * and GL. All of it runs on the renderer's thread.
+ * (but for transfer.c) and GL. All of it runs on the renderer's thread.
  */
 #ifndef PVGPU_WORKER_RENDER_H
 #define PVGPU_WORKER_RENDER_H
@@ -11,10 +11,11 @@
 /* Tells of a job that is done; it is not render's any more. */
 typedef void render_done(void *context, struct job *job);
 
-/* Starts GL and virglrenderer on the host's EGL device, and fills *ret_info
- * but for `started` and `failed`; its capsets are the caller's. NULL, and the
- * log says why. */
-struct render *render_start(struct ledger *ledger, render_done *done,
+/* Starts GL and virglrenderer on that device, and fills *ret_info but for
+ * `started` and `failed`; its capsets are the caller's. NULL, and the log says
+ * why: where GL_RENDERER says that it is another, too. */
+struct render *render_start(const struct gpu_device *gpu,
+			    struct ledger *ledger, render_done *done,
 			    void *context, struct renderer_info *ret_info);
 void render_stop(struct render *g);
 /* Does a job; it is told as done now or when its fence is reached. */

@@ -111,7 +111,8 @@ static struct job *next_job(struct renderer *r)
 static void start(struct renderer *r)
 {
 	struct renderer_info info = { 0 };
-	struct render *render = render_start(r->ledger, finished, r, &info);
+	struct render *render = render_start(&r->gpu, r->ledger, finished,
+					     r, &info);
 	int ret = sandbox_seal();
 
 	/* Started or not: what it is loaded from is not needed again. */
@@ -123,6 +124,8 @@ static void start(struct renderer *r)
 	}
 	info.started = render != NULL;
 	info.failed = !render;
+	if (!render)
+		strcpy(info.name, RENDERER_NONE);
 	r->render = render;
 	pthread_mutex_lock(&r->lock);
 	r->info = info;
@@ -188,7 +191,8 @@ static void *renderer_run(void *context)
 
 /* ------------------------------------------------------- the ring thread */
 
-struct renderer *renderer_new(struct ledger *ledger)
+struct renderer *renderer_new(const struct gpu_device *gpu,
+			      struct ledger *ledger)
 {
 	struct renderer *r = calloc(1, sizeof(*r));
 	pthread_condattr_t monotonic;
@@ -197,6 +201,7 @@ struct renderer *renderer_new(struct ledger *ledger)
 
 	if (!r)
 		return NULL;
+	r->gpu = *gpu;
 	r->ledger = ledger;
 	r->lane_end = &r->lane;
 	r->done_end = &r->done;

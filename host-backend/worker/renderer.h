@@ -23,6 +23,7 @@
 
 #include <pvgpu/footprint.h>
 
+#include "common/gpu.h"
 #include "verdict.h"
 
 struct batch;
@@ -133,11 +134,14 @@ struct job {
 	struct iovec pieces[];
 };
 
+/* In place of GL_RENDERER where GL did not start. */
+#define RENDERER_NONE "none: it cannot be started, pvgpud's log says why"
+
 /* Figures of the renderer, once it has started. */
 struct renderer_info {
 	bool started;			/* else `failed` may be set */
 	bool failed;
-	char name[128];			/* GL_RENDERER */
+	char name[128];			/* GL_RENDERER, or RENDERER_NONE */
 	uint32_t capset_size[3];	/* by id; 0: there is none */
 	uint32_t capset_version[3];
 	uint8_t *capset[3];		/* at that version */
@@ -158,6 +162,7 @@ struct renderer {
 	int work_fd;			/* eventfd: look into the queues */
 	int done_fd;			/* eventfd: look into `done` */
 	struct ledger *ledger;
+	struct gpu_device gpu;
 	/* The renderer's thread only. */
 	struct render *render;
 	uint32_t turn;			/* the channel that is next */
@@ -171,9 +176,10 @@ void job_free(struct job *job);
 /* Of one that the renderer does not know, or not any more. NULL is nothing. */
 void rendered_free(struct rendered *r);
 
-/* Starts the thread; GL starts with the first job. ledger is the caller's and
- * outlives it. NULL with errno set. */
-struct renderer *renderer_new(struct ledger *ledger);
+/* Starts the thread; GL starts on that device with the first job. ledger is the
+ * caller's and outlives it. NULL with errno set. */
+struct renderer *renderer_new(const struct gpu_device *gpu,
+			      struct ledger *ledger);
 /* Waits for what is being done, and drops the rest. NULL is nothing. */
 void renderer_free(struct renderer *r);
 

@@ -38,24 +38,43 @@
 #define CACHE_SIZE (16u << 20)
 
 static bool in_first_stage, has_cache;
+static const struct gpu_driver *driver;	/* of the GPU; NULL: llvmpipe */
 
 /* ------------------------------------------------------------ namespaces */
 
 /* What GL is loaded from, as far as it is there: libraries and the drivers
- * beside them, and the lists that say which. llvmpipe needs no device. */
+ * beside them, and the lists that say which. llvmpipe needs no device; what
+ * other drivers need besides is in common/gpu.c. */
 static const char *const gl_files[] = {
 	"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/glvnd",
 	"/usr/share/drirc.d", "/usr/share/libdrm", "/etc/glvnd", "/etc/drirc",
 	"/etc/ld.so.cache",
 };
 
+/* Makes the directories that a path below the working one lies in. */
+static bool make_parents(const char *here)
+{
+	char path[256];
+
+	for (const char *at = here; (at = strchr(at, '/')); at++) {
+		if ((size_t)(at - here) >= sizeof(path))
+			return false;
+		memcpy(path, here, (size_t)(at - here));
+		path[at - here] = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return false;
+	}
+	return true;
+}
+
 /* Shows a file or directory at the same place below the working directory,
- * for reading; a symbolic link is made again. */
-static bool show(const char *path)
+ * for reading; a symbolic link is made again. A device node shown as such can
+ * be opened to be written, too. */
+static bool show(const char *path, bool is_node)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-			    MOUNT_ATTR_NODEV,
+			    (is_node ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV),
 	};
 	const char *here = path + 1;
 	char target[256];
@@ -64,6 +83,8 @@ static bool show(const char *path)
 
 	if (lstat(path, &st))
 		return errno == ENOENT;
+	if (!make_parents(here) || (is_node && !S_ISCHR(st.st_mode)))
+		return false;
 	if (S_ISLNK(st.st_mode)) {
 		ssize_t n = readlink(path, target, sizeof(target) - 1);
 
@@ -85,15 +106,32 @@ static bool show(const char *path)
 			      sizeof(attr));
 }
 
-static bool show_gl(void)
+/* The GPU's nodes, what its driver reads, and what libdrm asks about a node. */
+static bool show_gpu(const struct gpu_device *gpu)
 {
-	if (mkdir("usr", 0755) || mkdir("usr/share", 0755) ||
-	    mkdir("etc", 0755))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(gl_files); i++)
-		if (!show(gl_files[i]))
+	char path[GPU_NODE_MAX];
+
+	for (size_t i = 0; gpu_node(driver, gpu, i, path); i++)
+		if (!show(path, true))
 			return false;
-	return true;
+	for (const char *const *file = driver->files; *file; file++)
+		if (!show(*file, false))
+			return false;
+	if (*gpu->place && !show(gpu->place, false))
+		return false;
+	if (!*gpu->node)
+		return true;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", gpu->node_major,
+		 gpu->node_minor);
+	return show(path, false);
+}
+
+static bool show_gl(const struct gpu_device *gpu)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(gl_files); i++)
+		if (!show(gl_files[i], false))
+			return false;
+	return !driver || show_gpu(gpu);
 }
 
 static bool make_cache(void)
@@ -109,15 +147,16 @@ static bool make_cache(void)
 
 /* A read-only root in which is nothing, or what GL is loaded from and the one
  * place where it may write. */
-static bool new_root(bool with_gl)
+static bool new_root(const struct sandbox *sandbox)
 {
+	bool with_gl = sandbox->renders;
 	static const char place[] = "/proc/self/fdinfo";
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", place, "tmpfs", MS_NODEV | MS_NOEXEC | MS_NOSUID,
 		  with_gl ? "size=64k,mode=0755" : "size=4k,mode=0555") ||
 	    chdir(place) ||
-	    (with_gl && !(show_gl() && make_cache())) ||
+	    (with_gl && !(show_gl(sandbox->gpu) && make_cache())) ||
 	    syscall(SYS_pivot_root, ".", ".") ||
 	    umount2(".", MNT_DETACH) || chdir("/"))
 		return false;
@@ -147,7 +186,8 @@ static bool name_user(uid_t uid, gid_t gid)
 	return write_file("/proc/self/gid_map", text);
 }
 
-static void enter_namespaces(bool renders, struct sandbox_report *report)
+static void enter_namespaces(const struct sandbox *sandbox,
+			     struct sandbox_report *report)
 {
 	int kinds = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
 	uid_t uid = geteuid();
@@ -157,18 +197,26 @@ static void enter_namespaces(bool renders, struct sandbox_report *report)
 	report->namespaces = !uid && !unshare(kinds);
 	if (!report->namespaces) {
 		report->namespaces = !unshare(kinds | CLONE_NEWUSER);
-		if (report->namespaces && renders && !name_user(uid, gid))
+		if (report->namespaces && sandbox->renders &&
+		    !name_user(uid, gid))
 			return;
 	}
 	if (report->namespaces)
-		report->root = new_root(renders);
+		report->root = new_root(sandbox);
 }
 
-/* GL's libraries are asked to look for no device, and to keep what they
- * compile in two files that stay open, or to themselves. */
+/* GL's libraries are asked for the one device or for none, whatever was asked
+ * of this process, and to keep what they compile in two files that stay open,
+ * or to themselves. */
 static void set_environment(void)
 {
-	setenv("LIBGL_ALWAYS_SOFTWARE", "true", 1);
+	unsetenv("MESA_LOADER_DRIVER_OVERRIDE");
+	unsetenv("GALLIUM_DRIVER");
+	unsetenv("LIBGL_ALWAYS_SOFTWARE");
+	if (!driver) {
+		setenv("LIBGL_ALWAYS_SOFTWARE", "true", 1);
+		setenv("GALLIUM_DRIVER", "llvmpipe", 1);
+	}
 	if (has_cache) {
 		setenv("MESA_SHADER_CACHE_DIR", CACHE, 1);
 		setenv("MESA_DISK_CACHE_SINGLE_FILE", "true", 1);
@@ -194,11 +242,26 @@ static int fill_holes(const char *path, const struct stat *st, int type,
 
 /* --------------------------------------------------------- user and rights */
 
-static int drop_user(struct sandbox_report *report)
+/* The groups that the GPU's nodes demand of who opens them. */
+static size_t groups_of(const struct gpu_device *gpu, gid_t groups[])
+{
+	char path[GPU_NODE_MAX];
+	size_t count = 0;
+	struct stat st;
+
+	for (size_t i = 0; gpu_node(driver, gpu, i, path); i++)
+		if (!stat(path, &st) && S_ISCHR(st.st_mode) &&
+		    (st.st_mode & 0066) == 0060)
+			groups[count++] = st.st_gid;
+	return count;
+}
+
+static int drop_user(const gid_t *groups, size_t count,
+		     struct sandbox_report *report)
 {
 	if (geteuid())
 		return 0;
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	if (setgroups(count, groups) || setresgid(NOBODY, NOBODY, NOBODY) ||
 	    setresuid(NOBODY, NOBODY, NOBODY)) {
 		/* In a container that maps nobody else there is nobody to
 		 * become; the rest holds all the same, and the report says so. */
@@ -241,6 +304,29 @@ static int limit(int which, uint64_t value)
 	return setrlimit((__rlimit_resource_t)which, &lower) ? -errno : 0;
 }
 
+/* Whether, as the user that this is now, the GPU can be opened. */
+static void try_gpu(const struct gpu_device *gpu,
+		    struct sandbox_report *report)
+{
+	char path[GPU_NODE_MAX];
+
+	if (!report->root)
+		report->gpu = -EPERM;
+	for (size_t i = 0; !report->gpu && i < driver->needed; i++) {
+		cleanup_fd int fd = -1;
+
+		if (gpu_node(driver, gpu, i, path))
+			fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			continue;
+		report->gpu = -errno;
+		memcpy(report->missing, path, sizeof(path));
+	}
+	/* Then nothing of it is to be had, not even asked for. */
+	if (report->gpu)
+		driver = NULL;
+}
+
 /* Bytes of address space in use, from /proc; 0 if that is not to be had. */
 static uint64_t mapped_now(void)
 {
@@ -271,7 +357,7 @@ static int set_limits(const struct sandbox *sandbox, uint64_t mapped)
 	if (!ret)
 		ret = limit(RLIMIT_MSGQUEUE, 0);
 	/* ASan's shadow is most of the address space. */
-	if (!ret && mapped && !WITH_ASAN)
+	if (!ret && mapped && !WITH_ASAN && !(driver && driver->reserves))
 		ret = limit(RLIMIT_AS, mapped + sandbox->memory +
 				       (gl ? GL_SPACE : 0));
 	return ret;
@@ -301,21 +387,27 @@ int sandbox_enter(const struct sandbox *sandbox,
 		  struct sandbox_report *ret_report)
 {
 	struct sandbox_report report = { 0 };
+	gid_t groups[ARRAY_SIZE(driver->nodes)];
+	size_t group_count;
 	uint64_t mapped = mapped_now();
 	pid_t parent = getppid();
 	int ret = close_others(sandbox->keep, sandbox->count);
 
 	if (ret)
 		return ret;
-	enter_namespaces(sandbox->renders, &report);
+	driver = sandbox->renders ? sandbox->driver : NULL;
+	group_count = driver ? groups_of(sandbox->gpu, groups) : 0;
+	enter_namespaces(sandbox, &report);
 	has_cache = sandbox->renders && report.root;
 	if (sandbox->renders)
 		set_environment();
 	ret = drop_bounds();
 	if (!ret)
-		ret = drop_user(&report);
+		ret = drop_user(groups, group_count, &report);
 	if (!ret)
 		ret = drop_capabilities();
+	if (!ret && driver)
+		try_gpu(sandbox->gpu, &report);
 	if (!ret)
 		ret = set_limits(sandbox, mapped);
 	if (ret)
@@ -330,7 +422,7 @@ int sandbox_enter(const struct sandbox *sandbox,
 		return -ESRCH;
 	ret = sandbox_calls(!sandbox->renders ? SANDBOX_TIGHT :
 			    has_cache ? SANDBOX_GL_STARTS_CACHED :
-					SANDBOX_GL_STARTS);
+					SANDBOX_GL_STARTS, driver);
 	if (ret)
 		return ret;
 	in_first_stage = sandbox->renders;
@@ -346,7 +438,7 @@ int sandbox_seal(void)
 		return 0;
 	if (has_cache && nftw(CACHE, fill_holes, 4, FTW_PHYS | FTW_MOUNT))
 		return -errno;
-	ret = sandbox_calls(SANDBOX_GL_RUNS);
+	ret = sandbox_calls(SANDBOX_GL_RUNS, driver);
 	if (!ret)
 		in_first_stage = false;
 	return ret;

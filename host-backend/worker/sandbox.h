@@ -9,7 +9,8 @@
  * the files that GL is loaded from, to be read, and a cache in memory for the
  * shaders that it compiles; with GL started the second shuts these, for every
  * thread, and no file can be had any more. What GL had open by then it keeps,
- * and that is the cache.
+ * and that is the cache. On a GPU its device nodes can be opened in the first
+ * stage, and in the second only where its driver must.
  */
 #ifndef PVGPU_WORKER_SANDBOX_H
 #define PVGPU_WORKER_SANDBOX_H
@@ -18,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/gpu.h"
+
 struct sandbox {
 	const int *keep;		/* descriptors, beside standard error */
 	size_t count;
@@ -25,6 +28,10 @@ struct sandbox {
 	uint64_t picture;		/* the largest file that it may make */
 	bool outlive;			/* does not die with its parent */
 	bool renders;			/* the first of two stages */
+	/* What it renders on, and the driver's row: that is there to be opened.
+	 * NULL: llvmpipe. */
+	const struct gpu_device *gpu;
+	const struct gpu_driver *driver;
 };
 
 /* What could be shut; what the kernel or the user's rights do not allow stays
@@ -34,6 +41,10 @@ struct sandbox_report {
 	bool namespaces;		/* own, empty: network, IPC, names */
 	bool root;			/* a file system that is empty, or holds
 					 * what GL is loaded from */
+	int gpu;			/* -errno: the GPU cannot be had, and
+					 * nothing may be rendered */
+	char missing[GPU_NODE_MAX];	/* for want of this node; or "": of a
+					 * root */
 };
 
 /*

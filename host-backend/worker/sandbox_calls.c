@@ -163,6 +163,37 @@ static int add_gl(scmp_filter_ctx filter)
 	return ret;
 }
 
+/*
+ * On a GPU. What can be opened to be written is its nodes: all that is in the
+ * root beside them, and beside the cache that the worker has in any case, is
+ * mounted for reading, which binds files and directories, and no devices.
+ */
+static int add_gpu(scmp_filter_ctx filter, const struct gpu_driver *driver,
+		   bool opens)
+{
+	static const int asks[] = {
+		SCMP_SYS(stat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
+	};
+	const uint64_t writes = O_ACCMODE | O_CREAT | O_TRUNC;
+	int ret = allow_if(filter, SCMP_SYS(fcntl),
+			   SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
+
+	for (size_t i = 0; i < driver->ioctl_kinds && !ret; i++)
+		ret = allow_if(filter, SCMP_SYS(ioctl),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00,
+				(scmp_datum_t)(unsigned char)
+				driver->ioctls[i] << 8));
+	if (!ret && opens)
+		ret = ADD(filter, SCMP_ACT_ALLOW, asks);
+	if (!ret && opens)
+		ret = allow_if(filter, SCMP_SYS(open),
+			       SCMP_A1(SCMP_CMP_MASKED_EQ, writes, O_RDWR));
+	if (!ret && opens)
+		ret = allow_if(filter, SCMP_SYS(openat),
+			       SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDWR));
+	return ret;
+}
+
 static int add_gl_starts(scmp_filter_ctx filter, bool cached)
 {
 	static const int harmless[] = {
@@ -189,7 +220,7 @@ static int add_gl_starts(scmp_filter_ctx filter, bool cached)
 	return ret;
 }
 
-int sandbox_calls(enum sandbox_stage stage)
+int sandbox_calls(enum sandbox_stage stage, const struct gpu_driver *driver)
 {
 	scmp_filter_ctx filter = seccomp_init(stage == SANDBOX_TIGHT ?
 					      SCMP_ACT_KILL_PROCESS :
@@ -211,6 +242,9 @@ int sandbox_calls(enum sandbox_stage stage)
 		     stage == SANDBOX_GL_STARTS_CACHED))
 		ret = add_gl_starts(filter,
 				    stage == SANDBOX_GL_STARTS_CACHED);
+	if (!ret && stage != SANDBOX_TIGHT && driver)
+		ret = add_gpu(filter, driver, stage != SANDBOX_GL_RUNS ||
+					      driver->reopens);
 	/* It has been set, and may not be asked for again. */
 	if (!ret && stage == SANDBOX_GL_RUNS)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);

@@ -3,6 +3,8 @@
 #ifndef PVGPU_WORKER_SANDBOX_CALLS_H
 #define PVGPU_WORKER_SANDBOX_CALLS_H
 
+#include "common/gpu.h"
+
 enum sandbox_stage {
 	SANDBOX_TIGHT,		/* nothing is rendered */
 	SANDBOX_GL_STARTS,	/* the first of two */
@@ -11,7 +13,8 @@ enum sandbox_stage {
 	SANDBOX_GL_RUNS,	/* the second, for all threads */
 };
 
-/* Leaves this stage's calls, for good; no new privileges must be set. */
-int sandbox_calls(enum sandbox_stage stage);
+/* Leaves this stage's calls, for good; no new privileges must be set. `driver`
+ * is that of the GPU whose nodes are in the worker's own root, or NULL. */
+int sandbox_calls(enum sandbox_stage stage, const struct gpu_driver *driver);
 
 #endif

@@ -54,8 +54,10 @@ static void done(void *context, struct job *job)
 
 const char *sandbox_gl_start(void)
 {
+	static const struct gpu_device llvmpipe;
+
 	ledger_init(&t.ledger, 0, 64u << 20);
-	t.render = render_start(&t.ledger, done, NULL, &t.info);
+	t.render = render_start(&llvmpipe, &t.ledger, done, NULL, &t.info);
 	return t.render ? t.info.name : NULL;
 }
 

@@ -3,7 +3,9 @@
  * pvgpu-worker --self-test: children enter the sandbox and try to get out of
  * it. Refused is: killed by the filter, or an error from the kernel. There
  * are three sandboxes: the tight one, and both stages of one that renders; in
- * the second of these GL is running, has drawn before and draws after.
+ * the second of these GL is running, has drawn before and draws after. And
+ * those two once more with a GPU, for which /dev/null stands in, since a GPU is
+ * not everywhere: whose driver opens it once, and whose opens it again.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -27,12 +30,30 @@
 
 enum { NOT_ENTERED = 43, NOT_STARTED, NOT_SEALED, NOT_DRAWN, NO_REPORT };
 
-enum kind { TIGHT, STARTS, RUNS, KINDS };
+enum kind { TIGHT, STARTS, RUNS, GPU_STARTS, GPU_RUNS, GPU_REOPENS, KINDS };
 
 static const char *const kind_names[KINDS] = {
 	[TIGHT] = "a worker",
 	[STARTS] = "a worker that starts GL",
 	[RUNS] = "a worker with GL running",
+	[GPU_STARTS] = "a worker that starts GL on a GPU",
+	[GPU_RUNS] = "a worker with GL running on a GPU",
+	[GPU_REOPENS] = "a worker with GL running on a GPU that is reopened",
+};
+
+/* Device 1:3 of Linux. */
+static const struct gpu_device stand_in = {
+	.hardware = 1, .driver = "null", .node = "/dev/null",
+	.node_major = 1, .node_minor = 3,
+	.place = "/sys/devices/virtual/mem/null",
+}, absent = {
+	.hardware = 1, .driver = "null", .node = "/dev/pvgpu-self-test",
+};
+static const struct gpu_driver stand_in_driver = {
+	.nodes = { "" }, .needed = 1, .ioctls = "d", .ioctl_kinds = 1,
+}, reopening_driver = {
+	.nodes = { "" }, .needed = 1, .ioctls = "d", .ioctl_kinds = 1,
+	.reopens = true,
 };
 
 static pid_t victim;			/* a process that is not the child's */
@@ -65,6 +86,38 @@ static bool try_cache(void)
 {
 	return open("/cache/pvgpu-worker-self-test", O_RDWR | O_CREAT, 0600) >=
 	       0;
+}
+
+static bool try_gpu(void)
+{
+	return open("/dev/null", O_RDWR) >= 0;
+}
+
+static bool try_other_device(void)
+{
+	return open("/dev/zero", O_RDWR) >= 0 ||
+	       open("/dev/tty", O_RDWR) >= 0;
+}
+
+static bool try_what_gpu_is(void)
+{
+	return open("/sys/dev/char/1:3/uevent", O_RDONLY) >= 0;
+}
+
+static bool try_what_other_is(void)
+{
+	return open("/sys/devices/virtual/mem/zero/uevent", O_RDONLY) >= 0;
+}
+
+/* The filter refuses with EPERM, and the file behind it otherwise. */
+static bool try_gpu_ioctl(void)
+{
+	return ioctl(STDERR_FILENO, _IO('d', 0)) >= 0 || errno != EPERM;
+}
+
+static bool try_terminal_ioctl(void)
+{
+	return ioctl(STDERR_FILENO, TIOCSTI, "x") >= 0 || errno != EPERM;
 }
 
 static bool try_socket(void)
@@ -150,29 +203,42 @@ static const struct attempt {
 	const char *what;
 	bool (*try)(void);
 	unsigned int kinds;		/* in which it must be refused */
+	unsigned int must;		/* in which it must not */
 	bool deadly;			/* ends who tries, where GL is */
 } attempts[] = {
-#define ALL	(1u << TIGHT | 1u << STARTS | 1u << RUNS)
-	{ "opens a file", try_open, ALL, false },
-	{ "opens a file of GL's", try_open_library, 1u << TIGHT | 1u << RUNS,
+#define NO_GPU	(1u << TIGHT | 1u << STARTS | 1u << RUNS)
+#define SEALED	(1u << RUNS | 1u << GPU_RUNS | 1u << GPU_REOPENS)
+#define ON_GPU	(1u << GPU_STARTS | 1u << GPU_RUNS | 1u << GPU_REOPENS)
+#define ALL	(NO_GPU | ON_GPU)
+	{ "opens a file", try_open, ALL, 0, false },
+	{ "opens a file of GL's", try_open_library, 1u << TIGHT | SEALED,
+	  0, false },
+	{ "makes a file", try_create, ALL, 0, false },
+	{ "writes to a file of GL's", try_write_library, ALL, 0, false },
+	{ "makes a local socket", try_socket, ALL, 0, false },
+	{ "makes a network socket", try_network, ALL, 0, false },
+	{ "forks", try_vfork, ALL, 0, false },
+	{ "forks by another call", try_fork, ALL, 0, false },
+	{ "executes a program", try_exec, ALL, 0, true },
+	{ "traces another process", try_ptrace, ALL, 0, true },
+	{ "signals another process", try_kill, ALL, 0, false },
+	{ "makes a user namespace", try_unshare, ALL, 0, true },
+	{ "opens the GPU", try_gpu, NO_GPU | 1u << GPU_RUNS,
+	  1u << GPU_STARTS | 1u << GPU_REOPENS, false },
+	{ "opens another device", try_other_device, ALL, 0, false },
+	{ "reads what its GPU is", try_what_gpu_is, NO_GPU | SEALED,
+	  1u << GPU_STARTS, false },
+	{ "reads what another device is", try_what_other_is, ALL, 0, false },
+	{ "asks the GPU by ioctl", try_gpu_ioctl, NO_GPU, ON_GPU, false },
+	{ "types into a terminal by ioctl", try_terminal_ioctl, ALL, 0,
 	  false },
-	{ "makes a file", try_create, ALL, false },
-	{ "writes to a file of GL's", try_write_library, ALL, false },
 	{ "makes a file beside the shaders' cache", try_cache,
-	  1u << TIGHT | 1u << RUNS, false },
-	{ "makes a local socket", try_socket, ALL, false },
-	{ "makes a network socket", try_network, ALL, false },
-	{ "forks", try_vfork, ALL, false },
-	{ "forks by another call", try_fork, ALL, false },
-	{ "executes a program", try_exec, ALL, true },
-	{ "traces another process", try_ptrace, ALL, true },
-	{ "signals another process", try_kill, ALL, false },
-	{ "makes a user namespace", try_unshare, ALL, true },
-	{ "maps memory to execute", try_code, 1u << TIGHT, false },
-	{ "becomes root", try_setuid, ALL, false },
-	{ "wants privileges back", try_privileges, ALL, false },
-	{ "raises its limits", try_limits, ALL, false },
-	{ "uses a descriptor left open", try_inherited, ALL, false },
+	  1u << TIGHT | SEALED, 0, false },
+	{ "maps memory to execute", try_code, 1u << TIGHT, 0, false },
+	{ "becomes root", try_setuid, ALL, 0, false },
+	{ "wants privileges back", try_privileges, ALL, 0, false },
+	{ "raises its limits", try_limits, ALL, 0, false },
+	{ "uses a descriptor left open", try_inherited, ALL, 0, false },
 };
 
 /* What a child has to say. Its reports of attempts are indexed as above. */
@@ -253,12 +319,16 @@ static bool cache_grows(void)
 
 /* Tries one attempt, or, with -1, all that one survives; where GL is to run,
  * that is started and draws in the process that tries all. */
-static _Noreturn void child(enum kind kind, int one, struct report *r)
+static _Noreturn void child(enum kind kind, const struct gpu_device *gpu,
+			    int one, struct report *r)
 {
 	int zero = open("/dev/zero", O_RDONLY);
 	struct sandbox sandbox = {
 		.memory = 512u << 20, .picture = 1 << 20,
 		.renders = kind != TIGHT,
+		.gpu = gpu, .driver = kind < GPU_STARTS ? NULL :
+			kind == GPU_REOPENS ? &reopening_driver :
+					      &stand_in_driver,
 	};
 
 	dup2(zero, 100);
@@ -266,7 +336,7 @@ static _Noreturn void child(enum kind kind, int one, struct report *r)
 		_exit(NOT_ENTERED);
 	if (kind == RUNS && one < 0)
 		start_and_seal(r);
-	else if (kind == RUNS && sandbox_seal())
+	else if (1u << kind & SEALED && sandbox_seal())
 		_exit(NOT_SEALED);
 	/* What is tried ends after its report, or never came to it. */
 	for (int i = one < 0 ? 0 : one; i < (int)ARRAY_SIZE(attempts); i++) {
@@ -284,7 +354,8 @@ static _Noreturn void child(enum kind kind, int one, struct report *r)
 }
 
 /* The child's wait status; its report is in memory that both have. */
-static int run_child(enum kind kind, int one, struct report *r)
+static int run_child(enum kind kind, const struct gpu_device *gpu, int one,
+		     struct report *r)
 {
 	int status = -1;
 	pid_t pid;
@@ -293,7 +364,7 @@ static int run_child(enum kind kind, int one, struct report *r)
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		child(kind, one, r);
+		child(kind, gpu, one, r);
 	if (pid > 0)
 		waitpid(pid, &status, 0);
 	return status;
@@ -322,6 +393,16 @@ static bool killed(int status)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
 }
 
+/* What only a root of its own could refuse or give. */
+static bool needs_root(enum kind kind, size_t i)
+{
+	bool (*try)(void) = attempts[i].try;
+
+	return (kind == STARTS &&
+		(try == try_open || try == try_what_gpu_is ||
+		 try == try_what_other_is)) || 1u << kind & ON_GPU;
+}
+
 static void judge(enum kind kind, size_t i, int status,
 		  const struct report *r)
 {
@@ -329,11 +410,16 @@ static void judge(enum kind kind, size_t i, int status,
 		       (r->here[i] == NOT_TRIED && killed(status));
 
 	/* Where no root could be made only the calls are left: one that starts
-	 * GL may then read what its user may. */
-	if (kind == STARTS && attempts[i].try == try_open && !r->shut.root) {
+	 * GL may then read what its user may, and none renders on a GPU. */
+	if (!r->shut.root && needs_root(kind, i)) {
 		printf("ok %u - %s that %s # SKIP no root of its own is "
 		       "permitted here\n", ++points, kind_names[kind],
 		       attempts[i].what);
+		return;
+	}
+	if (attempts[i].must & 1u << kind) {
+		point(r->here[i] == DID, "%s %s", kind_names[kind],
+		      attempts[i].what);
 		return;
 	}
 	point(refused, "%s that %s is %s", kind_names[kind], attempts[i].what,
@@ -348,16 +434,16 @@ static void judge(enum kind kind, size_t i, int status,
 static void test_one_by_one(enum kind kind, struct report *r)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++) {
-		if (!(attempts[i].kinds & 1u << kind) ||
+		if (!((attempts[i].kinds | attempts[i].must) & 1u << kind) ||
 		    (kind == RUNS && !attempts[i].deadly))
 			continue;
-		judge(kind, i, run_child(kind, (int)i, r), r);
+		judge(kind, i, run_child(kind, &stand_in, (int)i, r), r);
 	}
 }
 
 static void test_running(struct report *r)
 {
-	int status = run_child(RUNS, -1, r);
+	int status = run_child(RUNS, NULL, -1, r);
 
 	point(r->ended, "%s draws, on %s", kind_names[RUNS],
 	      *r->renderer ? r->renderer : "nothing");
@@ -372,6 +458,16 @@ static void test_running(struct report *r)
 	for (size_t i = 0; i < ARRAY_SIZE(attempts); i++)
 		if (attempts[i].kinds & 1u << RUNS && !attempts[i].deadly)
 			judge(RUNS, i, status, r);
+}
+
+/* A GPU that cannot be opened is told of, and so is which node it was. */
+static void test_absent(struct report *r)
+{
+	run_child(GPU_STARTS, &absent, 0, r);
+	point(!r->shut.root || (r->shut.gpu == -ENOENT &&
+				!strcmp(r->shut.missing, absent.node)),
+	      "a worker whose GPU is not there says so: %s: %s",
+	      r->shut.missing, strerror(-r->shut.gpu));
 }
 
 int sandbox_self_test(void)
@@ -399,6 +495,10 @@ int sandbox_self_test(void)
 	       r->shut.namespaces ? "its own" : "the caller's, not permitted",
 	       r->shut.root ? "yes" : "no, not permitted");
 	test_one_by_one(RUNS, r);
+	test_one_by_one(GPU_STARTS, r);
+	test_one_by_one(GPU_RUNS, r);
+	test_one_by_one(GPU_REOPENS, r);
+	test_absent(r);
 	printf("1..%u\n", points);
 	fflush(stdout);
 	kill(victim, SIGKILL);

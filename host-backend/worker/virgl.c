@@ -38,7 +38,7 @@ static struct verdict lane_ready(struct worker *w)
 	struct virgl *v = &w->virgl;
 
 	if (!v->renderer && !v->failed) {
-		v->renderer = renderer_new(&w->ledger);
+		v->renderer = renderer_new(&w->gpu, &w->ledger);
 		if (v->renderer && worker_watch_renderer(w)) {
 			renderer_free(v->renderer);
 			v->renderer = NULL;

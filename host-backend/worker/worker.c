@@ -88,6 +88,7 @@ int worker_init(struct worker *w, const struct worker_init *init,
 	log_printable(w->name, sizeof(w->name), init->name,
 		      sizeof(init->name));
 	w->limits = init->limits;
+	w->gpu = init->gpu;
 	ret = window_layout(&w->layout, &w->limits);
 	if (ret)
 		return ret;

@@ -39,6 +39,7 @@ struct worker {
 	/* Given by the manager, once. */
 	char name[65];
 	struct vgpu_limits limits;
+	struct gpu_device gpu;		/* to render on */
 	struct window_layout layout;
 	uint8_t *window;		/* layout.size bytes, shared */
 	struct worker_state *kept;	/* the state page */

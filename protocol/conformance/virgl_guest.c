@@ -196,7 +196,8 @@ uint32_t gl_target(struct gl *gl, uint32_t width, uint32_t height,
 
 uint32_t gl_vertices(struct gl *gl)
 {
-	struct pvgpu_resource_create q = surface_2d(gl->g, VIRGL_R8, 64, 1);
+	struct pvgpu_resource_create q = surface_2d(gl->g, VIRGL_R8,
+						    STREAM_VERTICES, 1);
 
 	q.target = pvgpu_cpu_to_le32(PVGPU_TARGET_BUFFER);
 	q.bind = pvgpu_cpu_to_le32(VIRGL_BIND_VERTEX);

@@ -89,7 +89,9 @@ static uint32_t surface(struct virgl_noise *n, uint32_t context, bool buffer)
 	struct guest *g = n->g;
 	struct pvgpu_resource_create q = surface_2d(g, buffer ? VIRGL_R8 :
 						    VIRGL_B8G8R8A8,
-						    SIDE, buffer ? 1 : SIDE);
+						    buffer ? STREAM_VERTICES :
+							     SIDE,
+						    buffer ? 1 : SIDE);
 	uint32_t name = pvgpu_le32_to_cpu(q.resource);
 
 	q.size = pvgpu_cpu_to_le64(SIDE * SIDE * 4);

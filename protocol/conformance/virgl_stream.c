@@ -187,10 +187,15 @@ void stream_rectangle(struct stream *s, uint32_t vertices, const float *box,
 		box[0], box[3], 0, 1, box[2], box[3], 0, 1,
 	};
 
-	stream_write(s, vertices, 0, corners, sizeof(corners));
+	/* A write waits for no draw before it: on a GPU that one may still be
+	 * reading. */
+	const uint32_t at = s->rectangles++ % STREAM_RECTANGLES;
+
+	stream_write(s, vertices, at * sizeof(corners), corners,
+		     sizeof(corners));
 	stream_constants(s, VIRGL_SHADER_FRAGMENT, rgba, 4);
-	STREAM(s, VIRGL_DRAW_VBO, 0, 0, 4, TRIANGLE_STRIP, 0, 1, 0, 0, 0, 0,
-	       0, 3, 0);
+	STREAM(s, VIRGL_DRAW_VBO, 0, at * 4, 4, TRIANGLE_STRIP, 0, 1, 0, 0, 0,
+	       0, at * 4, at * 4 + 3, 0);
 }
 
 void stream_copy(struct stream *s, uint32_t to, uint32_t to_x, uint32_t to_y,

@@ -62,7 +62,10 @@ enum virgl_shader { VIRGL_SHADER_VERTEX, VIRGL_SHADER_FRAGMENT };
 
 #define STREAM_WORDS 16384u
 
+#define STREAM_RECTANGLES 8u		/* that have a place of their own */
+#define STREAM_VERTICES (64u * STREAM_RECTANGLES)
 struct stream {
+	uint32_t rectangles;		/* drawn so far */
 	uint32_t count;			/* of the words */
 	uint32_t words[STREAM_WORDS];	/* in the processor's order */
 };
@@ -107,7 +110,8 @@ void stream_constants(struct stream *s, uint32_t shader, const float *values,
 void stream_clear(struct stream *s, float red, float green, float blue,
 		  float alpha);
 /* Makes and binds all that stream_rectangle() needs, from object `first` on:
- * eight of them. vertices: a BUFFER of 64 bytes or more, bound as VERTEX. */
+ * eight of them. vertices: a BUFFER of STREAM_VERTICES bytes or more, bound as
+ * VERTEX. */
 void stream_painter(struct stream *s, uint32_t first, uint32_t vertices);
 /* Two triangles from (x0, y0) to (x1, y1), in clip space, of one colour. */
 void stream_rectangle(struct stream *s, uint32_t vertices, const float *box,
