@@ -9,6 +9,7 @@ packages=(
 	# building
 	build-essential pkg-config libcmocka-dev libjson-c-dev libseccomp-dev
 	libsystemd-dev libinih-dev libpixman-1-dev libpng-dev libdrm-dev
+	zlib1g-dev
 	libvirglrenderer-dev libepoxy-dev libegl-mesa0
 	# checking the protocol on other systems and by model
 	clang gcc-mingw-w64-x86-64 gcc-mingw-w64-i686 linux-headers-amd64

@@ -56,3 +56,5 @@ $(CONFORM_CLIENTS): $(BUILD)/bin/pvgpu-%: \
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -pthread
 PROGRAMS += $(CONFORM_CLIENTS)
 CHECKS += protocol/conformance/run.py
+
+include protocol/replay/replay.mk
