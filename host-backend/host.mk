@@ -10,14 +10,18 @@
 #   tests/support_*.c   linked into every test that uses them
 #   tests/helper_*.c    programs that tests start: build/asan/bin/helper_*
 
-HOST_ROOMS := common types scheduler manager ctl worker
+HOST_ROOMS := common types scheduler manager ctl worker vtest
 HOST_PROGRAM_manager := pvgpud
 HOST_PROGRAM_ctl := pvgpuctl
 HOST_PROGRAM_worker := pvgpu-worker
+HOST_PROGRAM_vtest := pvgpu-vtest
 
 HOST_LIBS_manager := -lsystemd -ljson-c -linih
 HOST_LIBS_ctl := -ljson-c -lpng
 HOST_LIBS_worker := -lpixman-1 -lseccomp -lvirglrenderer -lepoxy -pthread
+HOST_LIBS_vtest := -lseccomp
+# A guest of the protocol.
+HOST_MORE_vtest := protocol/client/client.o protocol/conformance/peer.o
 HOST_LIBS := $(HOST_LIBS_manager) $(HOST_LIBS_ctl) $(HOST_LIBS_worker)
 
 CFLAGS_host-backend_worker += -I/usr/include/pixman-1 -I/usr/include/virgl
@@ -41,12 +45,13 @@ $(3)/$(HOST_PROGRAM_$(1)): $$(BUILD)/$(2)/host-backend/$(1)/main.o \
 		$$(HOST_OBJECTS_$(1)_$(2)) \
 		$$(BUILD)/$(2)/host-backend/scheduler.a \
 		$$(BUILD)/$(2)/host-backend/types.a \
-		$$(BUILD)/$(2)/host-backend/common.a
+		$$(BUILD)/$(2)/host-backend/common.a \
+		$$(HOST_MORE_$(1):%=$$(BUILD)/$(2)/%)
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CFLAGS) $(4) -o $$@ $$^ $$(HOST_LIBS_$(1)) $$(LDFLAGS)
 endef
-HOST_PROGRAM_ROOMS := $(foreach room,manager ctl worker,\
+HOST_PROGRAM_ROOMS := $(foreach room,manager ctl worker vtest,\
 	$(if $(wildcard host-backend/$(room)/main.c),$(room)))
 $(foreach room,$(HOST_PROGRAM_ROOMS),\
 	$(eval $(call host_program,$(room),obj,$(BUILD)/bin,))\

@@ -22,8 +22,7 @@ from manager_support import *
 
 SESSION = {"window", "state", "qemu"} | {f"doorbell{i}" for i in range(4)} | \
           {f"interrupt{i}" for i in range(4)}
-WORKER = {"worker", "pidfd", "grants", "bell", "go", "report"}
-ALWAYS = {"record", "board"}
+WORKER = {"worker", "pidfd"}
 
 
 class Systemd:
@@ -187,7 +186,7 @@ def dead(pid):
 
 def everything_is_stored_by_name_and_removed_by_name():
     with Systemd() as systemd:
-        check(systemd.kept() == ALWAYS, f"at first: {systemd.kept()}")
+        check(systemd.kept() == {"record"}, f"at first: {systemd.kept()}")
         systemd.call("Create", name="a", type="PV24-2Q")
         check(systemd.kept("a") == {"listener"}, f"{systemd.kept()}")
         qemu = Qemu(systemd.path("a"))
@@ -200,7 +199,7 @@ def everything_is_stored_by_name_and_removed_by_name():
         wait_until(lambda: systemd.kept("a") == {"listener"},
                    "the session is removed")
         systemd.call("Destroy", name="a")
-        wait_until(lambda: systemd.kept() == ALWAYS,
+        wait_until(lambda: systemd.kept() == {"record"},
                    f"at last: {systemd.kept()}")
 
 
@@ -228,7 +227,7 @@ def nothing_is_lost_over_restarts_and_kills():
             check(qemu.wait_vector() == 1, "more than one worker")
             qemu.close()
         wait_until(lambda: systemd.kept() ==
-                   ALWAYS | {"a.listener", "b.listener", "idle.listener"},
+                   {"record", "a.listener", "b.listener", "idle.listener"},
                    "the sessions end")
         again = Qemu(systemd.path("a"))
         systemd.running("a")
@@ -317,7 +316,7 @@ def a_kill_at_any_moment_leaves_no_qemu_hanging():
                     systemd.running("a")
                     qemu.wait_vector()
                 qemu.close()
-            wait_until(lambda: systemd.kept() == ALWAYS | {"a.listener"},
+            wait_until(lambda: systemd.kept() == {"record", "a.listener"},
                        f"round {round}: all is removed: {systemd.kept()}")
 
 
@@ -330,7 +329,7 @@ def what_belongs_to_nothing_is_removed():
             systemd.store[name] = [fcntl.fcntl(
                 systemd.socket, fcntl.F_DUPFD_CLOEXEC, 400)]
         systemd.start()
-        wait_until(lambda: systemd.kept() == ALWAYS | {"a.listener"},
+        wait_until(lambda: systemd.kept() == {"record", "a.listener"},
                    f"removed: {systemd.kept()}")
         log = systemd.log()
         for name in ("ghost.window", "ghost.qemu", "what-is-this"):

@@ -31,7 +31,7 @@ Logs stay in build/run/NAME: serial.log, qemu.log, qemu.args, pvgpud.log. Progra
 for the guest are igt-tests/guest/NAME.c, there pvgpu-NAME in the PATH.
 Run one file with: make check CHECKS_ARGS=flip
 """
-from .host import BUILD, TREE, Host, HostError, run_dir, spawn
+from .host import BUILD, TREE, Host, HostError, run_dir, spawn, tail
 from .picture import Picture, read_png, read_ppm, smpte_problem
 from .tap import Lazy, Skip, add, main, test
 from .vm import HOST_ARGS, Command, EmulatorRace, Result, Vm, VmError, accelerator, images
