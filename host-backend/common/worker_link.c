@@ -15,6 +15,7 @@ const struct worker_link_op worker_link_ops[WORKER_OP_COUNT] = {
 			      0, 0 },
 	[WORKER_FRAME_LIMIT] = { "frame-limit",
 				 sizeof(struct worker_frame_limit), 0, 0 },
+	[WORKER_PEER] = { "peer", sizeof(struct worker_peer), 1, 1 },
 	[WORKER_READY] = { "ready", sizeof(struct worker_ready), 0, 0 },
 	[WORKER_SCREENSHOT_DONE] = { "screenshot-done",
 				     sizeof(struct worker_screenshot_done),

@@ -19,7 +19,7 @@
 #include "limits.h"
 #include "window.h"
 
-#define WORKER_LINK_VERSION	5u
+#define WORKER_LINK_VERSION	6u
 #define WORKER_LINK_FD		3	/* where a worker finds its socket */
 #define WORKER_EXIT_STUCK	3	/* its renderer does not end a batch */
 
@@ -30,6 +30,7 @@ enum worker_op {
 	WORKER_QUERY,		/* answered by QUERY_DONE */
 	WORKER_HEAD_SET,	/* not answered */
 	WORKER_FRAME_LIMIT,	/* not answered */
+	WORKER_PEER,		/* not answered; with one fd */
 	/* worker to manager */
 	WORKER_READY,		/* INIT is done and the sandbox is shut */
 	WORKER_SCREENSHOT_DONE,	/* with one fd where error is 0 */
@@ -42,10 +43,22 @@ struct worker_header {
 	uint32_t cookie;	/* of a request, given back in its answer */
 };
 
+/* The descriptors of grants (grant_page.h), in this order. */
+enum {
+	WORKER_GRANT_PAGE,		/* memfds */
+	WORKER_GRANT_BOARD,
+	WORKER_GRANT_BELL,		/* eventfds: the manager wakes the worker, */
+	WORKER_GRANT_GO,		/* another worker does, */
+	WORKER_GRANT_REPORT,		/* the worker wakes the manager */
+	WORKER_GRANT_FDS,
+};
+
 /* Descriptors: window memfd, state page memfd, WINDOW_VECTORS eventfds that
- * the guest rings (doorbells), WINDOW_VECTORS eventfds that ring the guest. */
+ * the guest rings (doorbells), WINDOW_VECTORS eventfds that ring the guest,
+ * and those of grants. */
 #define WORKER_INIT_OUTLIVES	1u	/* flag: do not die with the parent */
-#define WORKER_INIT_FDS (2 + 2 * WINDOW_VECTORS)
+#define WORKER_INIT_GRANTS (2 + 2 * WINDOW_VECTORS)
+#define WORKER_INIT_FDS (WORKER_INIT_GRANTS + WORKER_GRANT_FDS)
 struct worker_init {
 	struct worker_header header;
 	uint32_t version;		/* WORKER_LINK_VERSION */
@@ -78,6 +91,15 @@ struct worker_head_set {
 struct worker_frame_limit {
 	struct worker_header header;
 	uint32_t limit;			/* mHz; 0: as many as it can */
+	uint32_t reserved;
+};
+
+/* Whose turn may come after this worker's: its `go` eventfd, in place of what
+ * was sent for this id before. */
+#define WORKER_PEERS	128u
+struct worker_peer {
+	struct worker_header header;
+	uint32_t id;			/* sched_id(), below WORKER_PEERS */
 	uint32_t reserved;
 };
 
@@ -170,6 +192,7 @@ union worker_message {
 	struct worker_init init;
 	struct worker_head_set head_set;
 	struct worker_frame_limit frame_limit;
+	struct worker_peer peer;
 	struct worker_ready ready;
 	struct worker_screenshot screenshot;
 	struct worker_screenshot_done screenshot_done;

@@ -13,13 +13,10 @@
 
 #include "common/fdpass.h"
 #include "common/log.h"
+#include "common/sealed.h"
 #include "common/util.h"
 #include "common/worker_link.h"
 #include "listener.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008u		/* Linux 6.3 */
-#endif
 
 #define IVSHMEM_VERSION	0
 #define IVSHMEM_MEMORY	-1
@@ -59,24 +56,6 @@ static const struct broker_session no_session = {
 	.interrupts = { [0 ... WINDOW_VECTORS - 1] = -1 },
 };
 
-/* A memfd whose size nobody can change any more. */
-static int sealed_memory(const char *kind, const char *name, uint64_t size)
-{
-	cleanup_fd int fd = -1;
-	char label[128];
-
-	snprintf(label, sizeof(label), "pvgpu-%s-%s", kind, name);
-	fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING |
-				 MFD_NOEXEC_SEAL);
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-				   F_SEAL_SEAL) < 0)
-		return -errno;
-	return take_fd(&fd);
-}
-
 static int write_info(int window, const struct broker *b)
 {
 	void *page = mmap(NULL, PVGPU_REGION_ALIGN, PROT_READ | PROT_WRITE,
@@ -93,10 +72,10 @@ static int session_make(struct broker_session *s, const struct broker *b)
 {
 	int r;
 
-	s->window = sealed_memory("window", b->name, b->layout.size);
+	s->window = sealed_memfd("window", b->name, b->layout.size);
 	if (s->window < 0)
 		return s->window;
-	s->state = sealed_memory("state", b->name,
+	s->state = sealed_memfd("state", b->name,
 				 sizeof(struct worker_state));
 	if (s->state < 0)
 		return s->state;

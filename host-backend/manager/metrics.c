@@ -180,7 +180,7 @@ static void put_held_back(FILE *out, const struct metric *metric,
 			  const struct row *row)
 {
 	put_number(out, metric, row,
-		   row->scheduled->state == SCHED_HELD_BACK);
+		   row->scheduled->state == SCHED_STATE_HELD_BACK);
 }
 
 #define OF_WORKER(field, unit) \

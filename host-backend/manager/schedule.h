@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose turn it is on the manager's GPU: the scheduler (scheduler/), run on
- * the event loop. A vGPU is in it while a QEMU is connected, whatever becomes
- * of its workers meanwhile, so that neither debts nor strikes end with one.
+ * Whose turn it is on the manager's GPU: the scheduler (scheduler/) on the
+ * event loop, and what it and the workers' gates tell each other. A vGPU is in
+ * it while a QEMU is connected, whatever becomes of its workers meanwhile, so
+ * that neither debts nor strikes end with one.
  *
  * Settings are held here and nowhere else while pvgpud runs; saving them is
  * the caller's.
@@ -12,13 +13,16 @@
 
 #include <stdbool.h>
 
-#include "scheduler/scheduler.h"
+#include "scheduler/gate.h"
 
+struct grant_channel;
 struct manager;
 struct schedule;
+struct scheduled;			/* a vGPU's part of it */
 struct vgpu;
 
-/* Makes manager->schedule, with the defaults. 0 or -errno. */
+/* Makes manager->schedule, with the defaults, or with the board that an
+ * earlier pvgpud left in the store. 0 or -errno. */
 int schedule_new(struct manager *manager);
 /* After all vGPUs. */
 void schedule_free(struct manager *manager);
@@ -33,11 +37,22 @@ const struct sched_params *schedule_params(const struct vgpu *vgpu);
 /* At once, and for as long as the vGPU is there. -EINVAL, -ENOSPC likewise. */
 int schedule_set(struct vgpu *vgpu, const struct sched_params *params);
 
-/* Sums since its QEMU connected; false: there is none. */
+/* Sums since its QEMU connected; false: there is none, or no share for it. */
 bool schedule_figures(const struct vgpu *vgpu, struct sched_figures *ret);
+/* What its worker says, as of now: GPU time of channel `n` from 0 (the last of
+ * GATE_CHANNELS is pictures read back), since the worker started. */
+bool schedule_channel(const struct vgpu *vgpu, uint32_t n, uint64_t *ret_used,
+		      uint64_t *ret_batches);
 
-/* For vgpu.c: a QEMU is there, and is gone. */
-void schedule_join(struct vgpu *vgpu);
+/* ------------------------------------------------------------ for vgpu.c */
+
+/* A QEMU is there; again is nothing. 0 or -errno: no worker can be started. */
+int schedule_join(struct vgpu *vgpu);
+/* No QEMU any more, and no worker. Again is nothing. */
 void schedule_leave(struct vgpu *vgpu);
+/* Its worker is dead, and reaped if it was ours to. */
+void schedule_worker_gone(struct vgpu *vgpu);
+/* WORKER_GRANT_FDS descriptors for a worker's INIT; NULL: it has not joined. */
+const int *schedule_descriptors(const struct vgpu *vgpu);
 
 #endif

@@ -94,8 +94,10 @@ static void worker_gone(void *userdata, const char *why)
 
 	v->worker = NULL;
 	v->worker_of_past = false;
+	schedule_worker_gone(v);
 	manager_record(v->manager);
 	if (!broker_session(v->broker)) {
+		schedule_leave(v);
 		log_debug("%s: worker ended: %s", v->name, why);
 		return;
 	}
@@ -142,7 +144,10 @@ static void start_worker(struct vgpu *v)
 	if (!setup.session)
 		return;
 	v->started = now(v);
-	r = worker_start(&v->worker, &setup);
+	r = schedule_join(v);
+	setup.grants = schedule_descriptors(v);
+	if (!r)
+		r = worker_start(&v->worker, &setup);
 	if (r < 0) {
 		log_error("%s: no worker: %s: %s", v->name,
 			  setup.units ? "its unit" : setup.program,
@@ -158,7 +163,6 @@ static void qemu_connected(void *userdata)
 	v->deaths = 0;
 	v->replaced = 0;
 	manager_record(v->manager);
-	schedule_join(v);
 	/* The last QEMU's worker is still dying: worker_gone() goes on. */
 	if (!v->worker)
 		start_worker(v);
@@ -169,10 +173,11 @@ static void qemu_disconnected(void *userdata)
 	struct vgpu *v = userdata;
 
 	v->restart = sd_event_source_disable_unref(v->restart);
-	schedule_leave(v);
 	if (v->worker) {
 		v->worker_of_past = true;
 		worker_kill(v->worker, "its QEMU is gone");
+	} else {
+		schedule_leave(v);
 	}
 	manager_record(v->manager);
 }
@@ -273,6 +278,7 @@ void vgpu_take_over(struct vgpu *v, const struct vgpu_past *past)
 	setup = worker_setup(v);
 	if (setup.session)
 		schedule_join(v);
+	setup.grants = schedule_descriptors(v);
 	/* It may be another QEMU's than the one that is there now. */
 	v->worker_of_past = past->worker_of_past || !setup.session ||
 			    past->stage == BROKER_ALONE;
@@ -299,9 +305,10 @@ void vgpu_free(struct vgpu *v)
 		return;
 	sd_event_source_disable_unref(v->restart);
 	figures_drop(v);
-	schedule_leave(v);
 	/* The worker first: no process of ours outlives its memory's owner. */
 	worker_free(v->worker);
+	v->worker = NULL;
+	schedule_leave(v);
 	broker_free(v->broker);
 	free(v->socket);
 	free(v);

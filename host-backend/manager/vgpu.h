@@ -42,8 +42,7 @@ struct vgpu {
 
 	/* schedule.c's. */
 	struct sched_params sched_params;
-	struct sched_vgpu *scheduled;	/* NULL: not now, */
-	bool waits_for_share;		/* as there is no room for it */
+	struct scheduled *scheduled;	/* NULL: not now */
 
 	uint32_t frame_limit;		/* mHz; 0: none */
 

@@ -39,6 +39,7 @@ struct worker {
 	const struct broker_session *session;	/* until it is told */
 	const struct head_setting *heads;	/* likewise */
 	const uint32_t *frame_limit;	/* likewise */
+	const int *grants;		/* likewise */
 	const struct worker_ops *ops;
 	void *userdata;
 
@@ -424,6 +425,18 @@ int worker_set_frame_limit(struct worker *w, uint32_t limit)
 	       worker_link_send(w->socket, &message, NULL, 0);
 }
 
+int worker_introduce(struct worker *w, uint32_t id, int go)
+{
+	const struct worker_peer message = {
+		.header.op = WORKER_PEER, .id = id,
+	};
+
+	/* Before its INIT it would be nonsense. */
+	if (!worker_is_ready(w))
+		return -EAGAIN;
+	return worker_link_send(w->socket, &message, &go, 1);
+}
+
 static int send_init(struct worker *w, const struct broker_session *session,
 		     const struct head_setting *heads, uint32_t frame_limit)
 {
@@ -446,6 +459,8 @@ static int send_init(struct worker *w, const struct broker_session *session,
 	memcpy(&fds[2], session->doorbells, sizeof(session->doorbells));
 	memcpy(&fds[2 + WINDOW_VECTORS], session->interrupts,
 	       sizeof(session->interrupts));
+	memcpy(&fds[WORKER_INIT_GRANTS], w->grants,
+	       WORKER_GRANT_FDS * sizeof(fds[0]));
 	r = worker_link_send(w->socket, &init, fds, ARRAY_SIZE(fds));
 	for (uint32_t i = 0; !r && i < w->limits.heads; i++)
 		if (!head_setting_is_default(&heads[i], &w->limits))
@@ -498,6 +513,7 @@ static struct worker *make(const struct worker_setup *setup)
 	w->limits = *setup->limits;
 	w->gpu = *setup->gpu;
 	w->session = setup->session;
+	w->grants = setup->grants;
 	w->heads = setup->heads;
 	w->frame_limit = setup->frame_limit;
 	w->ops = setup->ops;

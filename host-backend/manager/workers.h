@@ -60,6 +60,7 @@ struct worker_setup {
 	const struct head_setting *heads;	/* limits->heads of them */
 	const uint32_t *frame_limit;	/* mHz; 0: none */
 	const struct broker_session *session;
+	const int *grants;		/* WORKER_GRANT_FDS; as long as it */
 	const struct worker_ops *ops;
 	void *userdata;
 };
@@ -100,6 +101,9 @@ int worker_set_head(struct worker *worker, uint32_t head,
 		    const struct head_setting *setting);
 /* The same of the frame-rate limit, in mHz; 0 is none. */
 int worker_set_frame_limit(struct worker *worker, uint32_t limit);
+/* Tells it whom to wake when it hands over to `id`; the descriptor stays the
+ * caller's. 0 or -errno. */
+int worker_introduce(struct worker *worker, uint32_t id, int go);
 /* The answer is no longer wanted. */
 void worker_request_cancel(struct worker_request *request);
 

@@ -157,18 +157,18 @@ static enum sched_state state_of(const struct sched *s,
 				 const struct sched_vgpu *v)
 {
 	if (v->grant.kind == SCHED_GRANT_DRAIN)
-		return SCHED_DRAINING;
+		return SCHED_STATE_DRAINING;
 	if (heap_has(&s->held_back, v->slot))
-		return SCHED_HELD_BACK;
+		return SCHED_STATE_HELD_BACK;
 	if (v->grant.kind == SCHED_GRANT_LOAN)
-		return SCHED_BORROWING;
+		return SCHED_STATE_BORROWING;
 	if (v->grant.armed)
-		return SCHED_ARMED;
+		return SCHED_STATE_ARMED;
 	if (v->grant.lent)
-		return SCHED_LENDING;
+		return SCHED_STATE_LENDING;
 	if (v->grant.kind != SCHED_GRANT_NONE)
-		return SCHED_RUNNING;
-	return v->wanting ? SCHED_WAITING : SCHED_IDLE;
+		return SCHED_STATE_RUNNING;
+	return v->wanting ? SCHED_STATE_WAITING : SCHED_STATE_IDLE;
 }
 
 /* What turns pay that it is to pass, and that did not go by yet. */
@@ -203,14 +203,14 @@ struct sched_figures sched_figures(const struct sched *s,
 }
 
 static const char *const state_names[] = {
-	[SCHED_IDLE] = "idle",
-	[SCHED_WAITING] = "waiting",
-	[SCHED_ARMED] = "next",
-	[SCHED_RUNNING] = "running",
-	[SCHED_LENDING] = "lending",
-	[SCHED_BORROWING] = "borrowing",
-	[SCHED_DRAINING] = "draining",
-	[SCHED_HELD_BACK] = "held back",
+	[SCHED_STATE_IDLE] = "idle",
+	[SCHED_STATE_WAITING] = "waiting",
+	[SCHED_STATE_ARMED] = "next",
+	[SCHED_STATE_RUNNING] = "running",
+	[SCHED_STATE_LENDING] = "lending",
+	[SCHED_STATE_BORROWING] = "borrowing",
+	[SCHED_STATE_DRAINING] = "draining",
+	[SCHED_STATE_HELD_BACK] = "held back",
 };
 
 const char *sched_state_name(enum sched_state state)

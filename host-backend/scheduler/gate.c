@@ -249,11 +249,23 @@ void gate_ready(struct gate *g, uint32_t channel, uint32_t count,
 	gate_step(g, now);
 }
 
+void gate_set_ready(struct gate *g, uint32_t channel, uint32_t count,
+		    uint64_t now)
+{
+	struct gate_channel *c = &g->channels[channel];
+
+	if (count > c->ready) {
+		gate_ready(g, channel, count - c->ready, now);
+		return;
+	}
+	g->ready -= c->ready - count;
+	c->ready = count;
+	gate_step(g, now);
+}
+
 void gate_dropped(struct gate *g, uint32_t channel, uint64_t now)
 {
-	g->ready -= g->channels[channel].ready;
-	g->channels[channel].ready = 0;
-	gate_step(g, now);
+	gate_set_ready(g, channel, 0, now);
 }
 
 void gate_preparing(struct gate *g, bool preparing, uint64_t now)

@@ -26,9 +26,9 @@
 
 #include "scheduler.h"
 
-#define GATE_CHANNELS		32u	/* PVGPU_MAX_CHANNELS */
+#define GATE_CHANNELS		33u	/* PVGPU_MAX_CHANNELS, and pictures */
 #define GATE_FLIGHT_MAX		64u	/* batches in flight, at most */
-#define GATE_PRIORITIES		4u	/* 0 first */
+#define GATE_PRIORITIES		5u	/* 0 first: the pictures */
 
 enum gate_kind {
 	GATE_NOTHING,
@@ -92,6 +92,9 @@ void gate_set_priority(struct gate *g, uint32_t channel, uint8_t priority);
 /* `count` more batches of the channel could be submitted. */
 void gate_ready(struct gate *g, uint32_t channel, uint32_t count,
 		uint64_t now);
+/* So many could be, of this channel, whatever was said before. */
+void gate_set_ready(struct gate *g, uint32_t channel, uint32_t count,
+		    uint64_t now);
 /* None of the channel's can be any more (it was reset or closed). */
 void gate_dropped(struct gate *g, uint32_t channel, uint64_t now);
 /* The next batch is on its way: read and being decoded, not ready yet. */

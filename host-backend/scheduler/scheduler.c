@@ -195,6 +195,19 @@ int sched_add(struct sched *s, const struct sched_params *params, void *owner,
 	return 0;
 }
 
+void sched_adopt(struct sched *s, struct sched_vgpu *v, uint32_t epoch,
+		 bool granted, uint64_t now)
+{
+	sched_time(s, now);
+	v->grant.epoch = epoch;
+	if (!granted)
+		return;
+	v->grant.kind = SCHED_GRANT_SLICE;
+	v->granted = v->closed = s->now;
+	v->forgiven = true;
+	sched_drain(s, v);
+}
+
 void sched_remove(struct sched *s, struct sched_vgpu *v, uint64_t now)
 {
 	struct sched_vgpu **at = &s->changed_first;

@@ -101,6 +101,11 @@ int sched_configure(struct sched *s, const struct sched_config *config,
  * by sched_owner(). -EINVAL, -ENOSPC as above or too many, -ENOMEM. */
 int sched_add(struct sched *s, const struct sched_params *params, void *owner,
 	      uint64_t now, struct sched_vgpu **ret);
+/* Right after sched_add(): its gate knows `epoch` as the last one that an
+ * earlier scheduler has given it, and if `granted` may hold that grant. It is
+ * revoked, and not charged. */
+void sched_adopt(struct sched *s, struct sched_vgpu *v, uint32_t epoch,
+		 bool granted, uint64_t now);
 /* Its worker is gone (or sched_lost() was called); frees it. */
 void sched_remove(struct sched *s, struct sched_vgpu *v, uint64_t now);
 int sched_set(struct sched *s, struct sched_vgpu *v,
@@ -165,8 +170,9 @@ struct sched_vgpu *sched_overdue(struct sched *s, uint64_t now,
 /* ----------------------------------------------------------------- figures */
 
 enum sched_state {
-	SCHED_IDLE, SCHED_WAITING, SCHED_ARMED, SCHED_RUNNING, SCHED_LENDING,
-	SCHED_BORROWING, SCHED_DRAINING, SCHED_HELD_BACK,
+	SCHED_STATE_IDLE, SCHED_STATE_WAITING, SCHED_STATE_ARMED,
+	SCHED_STATE_RUNNING, SCHED_STATE_LENDING, SCHED_STATE_BORROWING,
+	SCHED_STATE_DRAINING, SCHED_STATE_HELD_BACK,
 };
 
 /* Sums since sched_add(), in ns of GPU time where nothing else is said. */

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/sealed.h"
+
 /* A rig that cannot be built is a test that failed, in every build. */
 #define must(condition) do { \
 	if (!(condition)) { \
@@ -112,17 +114,35 @@ static const struct pvgpu_client_hooks hooks = {
 
 /* -------------------------------------------------------------- the rig */
 
-static int sealed_memfd(const char *name, uint64_t size, void **ret_at)
+static int sealed(const char *name, uint64_t size, void **ret_at)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = sealed_memfd("rig", name, size);
 
 	must(fd >= 0);
-	must(!ftruncate(fd, (off_t)size));
-	must(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-		    F_SEAL_SEAL));
-	*ret_at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	must(*ret_at != MAP_FAILED);
+	must(!sealed_map(fd, size, ret_at));
 	return fd;
+}
+
+/* The GPU is this worker's alone. */
+static void make_grants(struct rig *rig)
+{
+	const struct grant_told told = {
+		.grant = { .epoch = 1, .kind = SCHED_GRANT_OPEN,
+			   .window = 2 * SCHED_MS, .successor = SCHED_NOBODY },
+	};
+	struct grant_board *board;
+	uint64_t number = 0;
+
+	rig->grants[WORKER_GRANT_PAGE] = sealed("test-page", GRANT_PAGE_SIZE,
+						(void **)&rig->page);
+	rig->grants[WORKER_GRANT_BOARD] = sealed("test-board", sizeof(*board),
+						 (void **)&board);
+	munmap(board, sizeof(*board));
+	for (int i = WORKER_GRANT_BELL; i < WORKER_GRANT_FDS; i++) {
+		rig->grants[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		must(rig->grants[i] >= 0);
+	}
+	grant_tell(rig->page, &number, &told);
 }
 
 void rig_make(struct rig *rig, const struct vgpu_limits *limits)
@@ -131,16 +151,17 @@ void rig_make(struct rig *rig, const struct vgpu_limits *limits)
 	rig->limits = *limits;
 	rig->link = -1;
 	must(!window_layout(&rig->layout, limits));
-	rig->window_fd = sealed_memfd("test-window", rig->layout.size,
+	rig->window_fd = sealed("test-window", rig->layout.size,
 				      (void **)&rig->window);
 	rig->vram = rig->window + rig->layout.vram_offset;
-	rig->state_fd = sealed_memfd("test-state", 4096,
+	rig->state_fd = sealed("test-state", 4096,
 				     (void **)&rig->state);
 	for (uint32_t v = 0; v < WINDOW_VECTORS; v++) {
 		rig->doorbells[v] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		rig->vectors[v] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		must(rig->doorbells[v] >= 0 && rig->vectors[v] >= 0);
 	}
+	make_grants(rig);
 	window_write_info(rig->window, &rig->layout, limits);
 	rig->hello = (struct pvgpu_hello){
 		.guest_os = PVGPU_GUEST_TEST,
@@ -153,12 +174,13 @@ void rig_make(struct rig *rig, const struct vgpu_limits *limits)
 				&hooks, rig));
 }
 
-static void gather_fds(const struct rig *rig, int fds[WORKER_INIT_FDS])
+void rig_gather_fds(const struct rig *rig, int fds[WORKER_INIT_FDS])
 {
 	fds[0] = rig->window_fd;
 	fds[1] = rig->state_fd;
 	memcpy(fds + 2, rig->doorbells, sizeof(rig->doorbells));
 	memcpy(fds + 2 + WINDOW_VECTORS, rig->vectors, sizeof(rig->vectors));
+	memcpy(fds + WORKER_INIT_GRANTS, rig->grants, sizeof(rig->grants));
 }
 
 static struct worker_init init_message(const struct rig *rig)
@@ -176,7 +198,7 @@ void rig_start_inside(struct rig *rig)
 	struct worker_init init = init_message(rig);
 	int fds[WORKER_INIT_FDS], ends[2];
 
-	gather_fds(rig, fds);
+	rig_gather_fds(rig, fds);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
 		must(fds[i] >= 0);
@@ -220,7 +242,7 @@ void rig_start_child(struct rig *rig, const char *program)
 	}
 	close(ends[1]);
 	rig->link = ends[0];
-	gather_fds(rig, fds);
+	rig_gather_fds(rig, fds);
 	must(!worker_link_send(rig->link, &init, fds, ARRAY_SIZE(fds)));
 	must(worker_link_receive(rig->link, &message, none, &count) > 0);
 	must(message.header.op == WORKER_READY && message.header.cookie == 77);
@@ -242,6 +264,9 @@ void rig_drop(struct rig *rig)
 	munmap(rig->state, 4096);
 	close(rig->window_fd);
 	close(rig->state_fd);
+	munmap(rig->page, GRANT_PAGE_SIZE);
+	for (int i = 0; i < WORKER_GRANT_FDS; i++)
+		close(rig->grants[i]);
 	for (uint32_t v = 0; v < WINDOW_VECTORS; v++) {
 		close(rig->doorbells[v]);
 		close(rig->vectors[v]);

@@ -17,6 +17,8 @@ struct rig {
 	struct window_layout layout;
 	int window_fd, state_fd, link;	/* link: the manager's end */
 	int doorbells[WINDOW_VECTORS], vectors[WINDOW_VECTORS];
+	int grants[WORKER_GRANT_FDS];
+	struct grant_page *page;	/* says: all of the GPU */
 	uint8_t *window, *vram;
 	struct worker_state *state;
 	struct worker *worker;		/* inside this process, or NULL */
@@ -33,6 +35,8 @@ extern const struct vgpu_limits rig_limits;
 
 /* Window and eventfds; no worker yet. Any failure ends the test. */
 void rig_make(struct rig *rig, const struct vgpu_limits *limits);
+/* What INIT brings; they stay the rig's. */
+void rig_gather_fds(const struct rig *rig, int fds[WORKER_INIT_FDS]);
 void rig_start_inside(struct rig *rig);
 void rig_stop_inside(struct rig *rig);
 /* A child of this program, with the link on descriptor 3; waits for READY. */

@@ -608,7 +608,7 @@ static void the_watchdog_names_and_holds_back(void **state)
 		sim_run(sim, 2 * SEC + 750 * MS);
 		f = sched_figures(sim_sched(sim), sim_vgpu(sim, 1));
 		assert_int_equal(f.strikes, 2);
-		assert_int_equal(f.state, SCHED_HELD_BACK);
+		assert_int_equal(f.state, SCHED_STATE_HELD_BACK);
 		assert_string_equal(sched_state_name(f.state), "held back");
 		assert_true(f.held_until > sim_now(sim));
 		sim_run(sim, 60 * SEC);
@@ -650,7 +650,7 @@ static void who_keeps_a_grant_is_found(void **state)
 	}
 	assert_ptr_equal(found, bad);
 	assert_int_equal(channel, SCHED_NO_CHANNEL);
-	assert_int_equal(sched_figures(s, bad).state, SCHED_DRAINING);
+	assert_int_equal(sched_figures(s, bad).state, SCHED_STATE_DRAINING);
 	sched_lost(s, bad, 0, now);
 	assert_false(sched_grant(good)->armed);
 	assert_int_equal(sched_grant(good)->kind, SCHED_GRANT_OPEN);

@@ -22,7 +22,8 @@ from manager_support import *
 
 SESSION = {"window", "state", "qemu"} | {f"doorbell{i}" for i in range(4)} | \
           {f"interrupt{i}" for i in range(4)}
-WORKER = {"worker", "pidfd"}
+WORKER = {"worker", "pidfd", "grants", "bell", "go", "report"}
+ALWAYS = {"record", "board"}
 
 
 class Systemd:
@@ -186,7 +187,7 @@ def dead(pid):
 
 def everything_is_stored_by_name_and_removed_by_name():
     with Systemd() as systemd:
-        check(systemd.kept() == {"record"}, f"at first: {systemd.kept()}")
+        check(systemd.kept() == ALWAYS, f"at first: {systemd.kept()}")
         systemd.call("Create", name="a", type="PV24-2Q")
         check(systemd.kept("a") == {"listener"}, f"{systemd.kept()}")
         qemu = Qemu(systemd.path("a"))
@@ -199,7 +200,7 @@ def everything_is_stored_by_name_and_removed_by_name():
         wait_until(lambda: systemd.kept("a") == {"listener"},
                    "the session is removed")
         systemd.call("Destroy", name="a")
-        wait_until(lambda: systemd.kept() == {"record"},
+        wait_until(lambda: systemd.kept() == ALWAYS,
                    f"at last: {systemd.kept()}")
 
 
@@ -227,7 +228,7 @@ def nothing_is_lost_over_restarts_and_kills():
             check(qemu.wait_vector() == 1, "more than one worker")
             qemu.close()
         wait_until(lambda: systemd.kept() ==
-                   {"record", "a.listener", "b.listener", "idle.listener"},
+                   ALWAYS | {"a.listener", "b.listener", "idle.listener"},
                    "the sessions end")
         again = Qemu(systemd.path("a"))
         systemd.running("a")
@@ -316,7 +317,7 @@ def a_kill_at_any_moment_leaves_no_qemu_hanging():
                     systemd.running("a")
                     qemu.wait_vector()
                 qemu.close()
-            wait_until(lambda: systemd.kept() == {"record", "a.listener"},
+            wait_until(lambda: systemd.kept() == ALWAYS | {"a.listener"},
                        f"round {round}: all is removed: {systemd.kept()}")
 
 
@@ -329,7 +330,7 @@ def what_belongs_to_nothing_is_removed():
             systemd.store[name] = [fcntl.fcntl(
                 systemd.socket, fcntl.F_DUPFD_CLOEXEC, 400)]
         systemd.start()
-        wait_until(lambda: systemd.kept() == {"record", "a.listener"},
+        wait_until(lambda: systemd.kept() == ALWAYS | {"a.listener"},
                    f"removed: {systemd.kept()}")
         log = systemd.log()
         for name in ("ghost.window", "ghost.qemu", "what-is-this"):

@@ -276,12 +276,9 @@ static void bad_start(const struct worker_init *init, int window)
 		_exit(127);
 	}
 	close(ends[1]);
-	fds[0] = window >= 0 ? window : rig.window_fd;
-	fds[1] = rig.state_fd;
-	for (uint32_t v = 0; v < WINDOW_VECTORS; v++) {
-		fds[2 + v] = rig.doorbells[v];
-		fds[2 + WINDOW_VECTORS + v] = rig.vectors[v];
-	}
+	rig_gather_fds(&rig, fds);
+	if (window >= 0)
+		fds[0] = window;
 	assert_int_equal(worker_link_send(ends[0], init, fds,
 					  WORKER_INIT_FDS), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);

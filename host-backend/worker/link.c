@@ -150,6 +150,9 @@ int link_serve(struct worker *w)
 	case WORKER_FRAME_LIMIT:
 		return limiter_set(&w->limiter, message.frame_limit.limit) ?
 		       -EPROTO : 0;
+	case WORKER_PEER:
+		return grants_peer(&w->grants, message.peer.id, fds[0]) ? 0 :
+		       -EPROTO;
 	default:
 		while (count)
 			close_fd(fds[--count]);

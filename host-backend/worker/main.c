@@ -85,6 +85,9 @@ static int serve(struct worker *w)
 		keep[sandbox.count++] = w->doorbells[v];
 		keep[sandbox.count++] = w->vectors[v];
 	}
+	keep[sandbox.count++] = w->grants.bell;
+	keep[sandbox.count++] = w->grants.go;
+	keep[sandbox.count++] = w->grants.report_fd;
 	sandbox.renders = w->limits.classes & 1u << PVGPU_CHANNEL_VIRGL;
 	sandbox.picture = (uint64_t)w->limits.max_width *
 			  w->limits.max_height * 4;

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <virglrenderer.h>
 
 #include "common/log.h"
@@ -27,7 +26,6 @@ struct render {
 	struct link_node resources;
 	struct job *flying, **flying_end;	/* their fences are not reached */
 	uint64_t fence;			/* the last one made */
-	uint64_t completed;		/* ns: when the last batch was done */
 	uint32_t *commands;		/* the batch in hand, a private copy */
 	size_t commands_room;		/* bytes */
 	struct transfer_buffer buffer;
@@ -64,33 +62,32 @@ static void list_remove(struct link_node *node)
 #define LIST_ENTRY(node, type, member) \
 	((struct type *)(void *)((char *)(node) - offsetof(struct type, member)))
 
-/* ------------------------------------------------------- time and fences */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* A batch is done: its time runs from its beginning, or from the end of the
- * one before it. */
-static void account(struct render *g, struct job *job)
-{
-	uint64_t now = now_ns();
-	uint64_t from = job->begun > g->completed ? job->begun : g->completed;
-
-	g->completed = now;
-	job->gpu_time = now - from;
-	atomic_fetch_add(&job->context->busy, job->gpu_time);
-	atomic_fetch_add(&job->context->batches, 1);
-}
+/* ---------------------------------------------------------------- fences */
 
 static void end(struct render *g, struct job *job, struct verdict v)
 {
 	job->verdict = v;
 	g->done(g->context, job);
+}
+
+static void await(struct render *g, struct job *job, uint64_t fence)
+{
+	job->fence = fence;
+	job->next = NULL;
+	*g->flying_end = job;
+	g->flying_end = &job->next;
+}
+
+/* Of what needs no fence of its own: it is done after what was submitted
+ * before it, since that is how the GPU's time is counted. */
+static void land(struct render *g, struct job *job, struct verdict v)
+{
+	if (!g->flying) {
+		end(g, job, v);
+		return;
+	}
+	job->verdict = v;
+	await(g, job, g->fence);
 }
 
 /* Fences are reached in the order in which they were made. */
@@ -106,8 +103,7 @@ static void on_fence(void *cookie, uint32_t context, uint32_t ring,
 		g->flying = job->next;
 		if (!g->flying)
 			g->flying_end = &g->flying;
-		account(g, job);
-		end(g, job, accepted());
+		end(g, job, job->verdict);
 	}
 }
 
@@ -279,7 +275,7 @@ static struct verdict read_back(struct job *job)
 	struct virgl_box box = { b->x, b->y, 0, b->width, b->height, 1 };
 	struct iovec to = { b->pixels, b->size };
 
-	if (!job->rendered->made ||
+	if (!job->rendered || !job->rendered->made ||
 	    virgl_renderer_transfer_read_iov(job->rendered->name, 0, 0,
 					     b->stride, 0, &box, 0, &to, 1))
 		return verdict(PVGPU_STATUS_NOT_FOUND, 0);
@@ -323,10 +319,8 @@ static size_t copy_commands(struct render *g, const struct job *job)
 /* Done when the renderer's fence behind it is. */
 static void fly(struct render *g, struct job *job)
 {
-	job->fence = ++g->fence;
-	job->next = NULL;
-	*g->flying_end = job;
-	g->flying_end = &job->next;
+	job->verdict = accepted();
+	await(g, job, ++g->fence);
 	if (!virgl_renderer_context_create_fence(job->context->id, 0, 0,
 						 job->fence))
 		return;
@@ -343,14 +337,14 @@ static void submit(struct render *g, struct job *job)
 	int ret;
 
 	if (!size) {
-		end(g, job, verdict(PVGPU_STATUS_NO_MEMORY, 0));
+		land(g, job, verdict(PVGPU_STATUS_NO_MEMORY, 0));
 		return;
 	}
 	v = stream_walk(c->stream, g->commands, (uint32_t)(size / 4));
 	atomic_store(&c->charged, stream_charged(c->stream));
 	if (refused(v)) {
 		lose(g, c, stream_complaint(c->stream));
-		end(g, job, v);
+		land(g, job, v);
 		return;
 	}
 	g->complained = false;
@@ -358,7 +352,7 @@ static void submit(struct render *g, struct job *job)
 					(int)(size / 4));
 	if (ret || g->complained) {
 		lose(g, c, "the renderer refuses its commands");
-		end(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
+		land(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
 		return;
 	}
 	stream_settle(c->stream);
@@ -371,16 +365,15 @@ static void transfer(struct render *g, struct job *job)
 	int ret = transfer_run(&g->buffer, job);
 
 	if (ret == -ENOMEM) {
-		end(g, job, verdict(PVGPU_STATUS_NO_MEMORY, 0));
+		land(g, job, verdict(PVGPU_STATUS_NO_MEMORY, 0));
 		return;
 	}
 	if (ret) {
 		lose(g, job->context, "the renderer refuses a transfer");
-		end(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
+		land(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
 		return;
 	}
-	account(g, job);
-	end(g, job, accepted());
+	land(g, job, accepted());
 }
 
 #define CONTEXT_FIELD(kind) ((kind) == JOB_SUBMIT ? \
@@ -389,18 +382,17 @@ static void transfer(struct render *g, struct job *job)
 
 static void batch(struct render *g, struct job *job)
 {
-	job->begun = now_ns();
 	if (job->kind == JOB_NOP) {
 		end(g, job, accepted());
 		return;
 	}
 	if (job->context->gone) {
-		end(g, job, verdict(PVGPU_STATUS_NOT_FOUND,
-				    CONTEXT_FIELD(job->kind)));
+		land(g, job, verdict(PVGPU_STATUS_NOT_FOUND,
+				     CONTEXT_FIELD(job->kind)));
 		return;
 	}
 	if (atomic_load(&job->context->lost)) {
-		end(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
+		land(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
 		return;
 	}
 	if (job->kind == JOB_SUBMIT)
@@ -468,7 +460,7 @@ void render_job(struct render *g, struct job *job)
 				(int)job->rendered->name);
 		break;
 	case JOB_READ_BACK:
-		end(g, job, read_back(job));
+		land(g, job, read_back(job));
 		return;
 	}
 	end(g, job, accepted());

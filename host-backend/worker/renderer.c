@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "grants.h"
 #include "render.h"
 #include "sandbox.h"
 
@@ -42,15 +43,21 @@ static void append(struct job ***end, struct job *job)
 	*end = &job->next;
 }
 
-/* The first one, or NULL. */
-static struct job *take(struct job **first, struct job ***end)
+static void put(struct job_queue *q, struct job *job)
 {
-	struct job *job = *first;
+	append(&q->end, job);
+	q->count++;
+}
+
+/* The first one, or NULL. */
+static struct job *take(struct job_queue *q)
+{
+	struct job *job = q->first;
 
 	if (job) {
-		*first = job->next;
-		if (!*first)
-			*end = first;
+		q->first = job->next;
+		if (!--q->count)
+			q->end = &q->first;
 	}
 	return job;
 }
@@ -74,11 +81,26 @@ static void drain(int fd)
 
 /* ------------------------------------------------ the renderer's thread */
 
+/* In the order in which they were submitted. */
+static void account(struct renderer *r, struct job *job)
+{
+	uint64_t took = grants_fenced(r->grants);
+
+	job->granted = false;
+	job->gpu_time = took;
+	if (!job->context || refused(job->verdict))
+		return;
+	atomic_fetch_add(&job->context->busy, took);
+	atomic_fetch_add(&job->context->batches, 1);
+}
+
 static void finished(void *context, struct job *job)
 {
 	struct renderer *r = context;
 	bool first;
 
+	if (job->granted)
+		account(r, job);
 	pthread_mutex_lock(&r->lock);
 	first = !r->done;
 	append(&r->done_end, job);
@@ -87,25 +109,54 @@ static void finished(void *context, struct job *job)
 		kick(r->done_fd);
 }
 
+/* Done as soon as it is looked at. */
+static bool is_free(const struct job *job)
+{
+	return job->kind == JOB_NOP ||
+	       (job->kind == JOB_READ_BACK && !job->rendered) ||
+	       (job->context && (job->context->gone ||
+				 atomic_load(&job->context->lost)));
+}
+
+/* The lane goes first: pictures of what it is about to destroy are of
+ * nothing. */
+static void forget_pictures(struct renderer *r, const struct rendered *gone)
+{
+	struct job *job = r->batches[RENDERER_PICTURES - 1].first;
+
+	for (; job; job = job->next)
+		if (job->rendered == gone)
+			job->rendered = NULL;
+}
+
 /* What comes next, by the rule of renderer.h; the lock is held. */
 static struct job *next_job(struct renderer *r)
 {
-	struct job *job = take(&r->lane, &r->lane_end);
+	struct job *job = take(&r->lane);
+	int channel;
 
-	if (job) {
-		r->lane_count--;
+	if (job && job->kind == JOB_RESOURCE_DESTROY)
+		forget_pictures(r, job->rendered);
+	if (job)
 		return job;
-	}
-	for (uint32_t i = 0; i < PVGPU_MAX_CHANNELS; i++) {
-		uint32_t n = (r->turn + i) % PVGPU_MAX_CHANNELS;
-
-		job = take(&r->batches[n], &r->batches_end[n]);
-		if (job) {
-			r->turn = (n + 1) % PVGPU_MAX_CHANNELS;
-			return job;
-		}
-	}
-	return NULL;
+	for (uint32_t n = 0; n < RENDERER_PICTURES; n++)
+		if (r->batches[n].first && is_free(r->batches[n].first))
+			return take(&r->batches[n]);
+	for (uint32_t n = 0; n < RENDERER_PICTURES - 1; n++)
+		if (r->batches[n].first)
+			grants_set_priority(r->grants, n,
+					    r->batches[n].first->priority);
+	/* More first: none must look idle for having changed channels. */
+	for (uint32_t n = 0; n < RENDERER_PICTURES; n++)
+		grants_set_ready(r->grants, n, r->batches[n].count, true);
+	for (uint32_t n = 0; n < RENDERER_PICTURES; n++)
+		grants_set_ready(r->grants, n, r->batches[n].count, false);
+	channel = grants_submit(r->grants);
+	if (channel < 0)
+		return NULL;
+	job = take(&r->batches[channel]);
+	job->granted = true;
+	return job;
 }
 
 static void start(struct renderer *r)
@@ -132,21 +183,29 @@ static void start(struct renderer *r)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* Waits for jobs and for fences, and serves the fences. */
+/* Waits for jobs, fences and grants, and serves fences and grants. */
 static void wait_for_work(struct renderer *r, bool more)
 {
-	struct pollfd fds[2] = {
+	static const struct timespec at_once;
+	struct timespec room;
+	struct pollfd fds[] = {
 		{ .fd = r->work_fd, .events = POLLIN },
 		{ .fd = r->render ? render_fd(r->render) : -1,
 		  .events = POLLIN },
+		{ .fd = r->grants->bell, .events = POLLIN },
+		{ .fd = r->grants->go, .events = POLLIN },
 	};
 
-	if (poll(fds, 2, more ? 0 : -1) <= 0)
-		return;
-	if (fds[0].revents)
-		drain(r->work_fd);
-	if (fds[1].revents)
-		render_poll(r->render);
+	if (ppoll(fds, ARRAY_SIZE(fds), more ? &at_once :
+		  grants_timeout(r->grants, &room), NULL) > 0) {
+		if (fds[0].revents)
+			drain(r->work_fd);
+		if (fds[1].revents)
+			render_poll(r->render);
+		if (fds[2].revents || fds[3].revents)
+			grants_hear(r->grants);
+	}
+	grants_step(r->grants);
 }
 
 static void *renderer_run(void *context)
@@ -192,7 +251,7 @@ static void *renderer_run(void *context)
 /* ------------------------------------------------------- the ring thread */
 
 struct renderer *renderer_new(const struct gpu_device *gpu,
-			      struct ledger *ledger)
+			      struct ledger *ledger, struct grants *grants)
 {
 	struct renderer *r = calloc(1, sizeof(*r));
 	pthread_condattr_t monotonic;
@@ -203,10 +262,11 @@ struct renderer *renderer_new(const struct gpu_device *gpu,
 		return NULL;
 	r->gpu = *gpu;
 	r->ledger = ledger;
-	r->lane_end = &r->lane;
+	r->grants = grants;
+	r->lane.end = &r->lane.first;
 	r->done_end = &r->done;
-	for (uint32_t i = 0; i < PVGPU_MAX_CHANNELS; i++)
-		r->batches_end[i] = &r->batches[i];
+	for (uint32_t n = 0; n < RENDERER_PICTURES; n++)
+		r->batches[n].end = &r->batches[n].first;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -252,10 +312,10 @@ void renderer_free(struct renderer *r)
 	pthread_mutex_unlock(&r->lock);
 	kick(r->work_fd);
 	pthread_join(r->thread, NULL);
-	free_jobs(r->lane);
+	free_jobs(r->lane.first);
 	free_jobs(r->done);
-	for (uint32_t i = 0; i < PVGPU_MAX_CHANNELS; i++)
-		free_jobs(r->batches[i]);
+	for (uint32_t n = 0; n < RENDERER_PICTURES; n++)
+		free_jobs(r->batches[n].first);
 	for (size_t i = 0; i < ARRAY_SIZE(r->info.capset); i++)
 		free(r->info.capset[i]);
 	close_fd(r->work_fd);
@@ -268,8 +328,7 @@ void renderer_free(struct renderer *r)
 void renderer_lane(struct renderer *r, struct job *job)
 {
 	pthread_mutex_lock(&r->lock);
-	append(&r->lane_end, job);
-	r->lane_count++;
+	put(&r->lane, job);
 	pthread_mutex_unlock(&r->lock);
 	kick(r->work_fd);
 }
@@ -279,7 +338,7 @@ void renderer_batch(struct renderer *r, struct job *job)
 	uint32_t n = job->channel - 1;
 
 	pthread_mutex_lock(&r->lock);
-	append(&r->batches_end[n], job);
+	put(&r->batches[n], job);
 	pthread_mutex_unlock(&r->lock);
 	kick(r->work_fd);
 }
@@ -289,7 +348,7 @@ bool renderer_has_room(struct renderer *r)
 	bool room;
 
 	pthread_mutex_lock(&r->lock);
-	room = r->lane_count < LANE_MAX;
+	room = r->lane.count < LANE_MAX;
 	pthread_mutex_unlock(&r->lock);
 	return room;
 }
@@ -322,10 +381,15 @@ static struct job *take_all(struct renderer *r)
 {
 	struct job *all = NULL, **end = &all, *job;
 
-	while ((job = take(&r->done, &r->done_end)))
+	*end = r->done;
+	end = r->done ? r->done_end : end;
+	r->done = NULL;
+	r->done_end = &r->done;
+	while ((job = take(&r->lane)))
 		append(&end, job);
-	while ((job = next_job(r)))
-		append(&end, job);
+	for (uint32_t n = 0; n < RENDERER_PICTURES; n++)
+		while ((job = take(&r->batches[n])))
+			append(&end, job);
 	return all;
 }
 

@@ -7,8 +7,9 @@
  * Jobs lie in two kinds of queues: the lane, for what control requests make
  * and destroy, and one queue a channel, for its batches. The lane is emptied
  * first and in order, so what a request made is there for every batch that is
- * taken after it; channels take turns, one batch each. What is done comes
- * back in one list, of which an eventfd tells.
+ * taken after it. Batches, and the pictures of those who look, are the GPU's
+ * work: which of them is next, and when, the vGPU's grants say. What is done
+ * comes back in one list, of which an eventfd tells.
  *
  * Threads: renderer_run() and the fields that say so belong to the renderer's
  * thread, all else to the ring thread.
@@ -28,6 +29,7 @@
 
 struct batch;
 struct deferred;
+struct grants;
 struct ledger;
 struct render;
 struct stream;
@@ -82,9 +84,10 @@ enum job_kind {
 	JOB_RESOURCE_DESTROY,
 	JOB_ATTACH,
 	JOB_DETACH,
-	JOB_READ_BACK,
-	/* of a channel */
+	/* of a channel, without the GPU */
 	JOB_NOP,
+	/* and the GPU's */
+	JOB_READ_BACK,
 	JOB_SUBMIT,
 	JOB_TRANSFER_TO,
 	JOB_TRANSFER_FROM,
@@ -120,14 +123,15 @@ struct job {
 	struct rendered *rendered;
 	struct deferred *deferred;	/* who waits for it, or NULL */
 	struct batch *batch;		/* of a channel */
-	uint32_t channel;		/* from 1 */
+	uint32_t channel;		/* from 1; PICTURES */
+	uint8_t priority;		/* of the channel */
+	bool granted;			/* it is in flight */
 	union {
 		struct job_surface surface;
 		struct job_transfer transfer;
 		struct job_read_back read_back;
 	};
 	uint64_t fence;			/* the renderer's thread only */
-	uint64_t begun;			/* ns; the renderer's thread only */
 	uint64_t gpu_time;		/* ns; of a batch that is done */
 	uint32_t count;			/* of pieces; the commands of SUBMIT,
 					 * the VRAM of BACK and BLOB_CREATE */
@@ -147,14 +151,20 @@ struct renderer_info {
 	uint8_t *capset[3];		/* at that version */
 };
 
+/* The queue of what is read back for those who look. */
+#define RENDERER_PICTURES	(PVGPU_MAX_CHANNELS + 1)
+
+struct job_queue {
+	struct job *first, **end;
+	uint32_t count;
+};
+
 struct renderer {
 	pthread_t thread;
 	pthread_mutex_t lock;		/* over what follows */
 	pthread_cond_t idle;		/* `reset` was done */
-	struct job *lane, **lane_end;
-	uint32_t lane_count;
-	struct job *batches[PVGPU_MAX_CHANNELS];
-	struct job **batches_end[PVGPU_MAX_CHANNELS];
+	struct job_queue lane;
+	struct job_queue batches[RENDERER_PICTURES];	/* by channel - 1 */
 	struct job *done, **done_end;
 	struct renderer_info info;
 	bool reset, stop;
@@ -163,9 +173,9 @@ struct renderer {
 	int done_fd;			/* eventfd: look into `done` */
 	struct ledger *ledger;
 	struct gpu_device gpu;
+	struct grants *grants;
 	/* The renderer's thread only. */
 	struct render *render;
-	uint32_t turn;			/* the channel that is next */
 };
 
 /* More jobs than these in the lane make a control request wait. */
@@ -176,10 +186,10 @@ void job_free(struct job *job);
 /* Of one that the renderer does not know, or not any more. NULL is nothing. */
 void rendered_free(struct rendered *r);
 
-/* Starts the thread; GL starts on that device with the first job. ledger is the
- * caller's and outlives it. NULL with errno set. */
+/* Starts the thread; GL starts on that device with the first job. Ledger and
+ * grants are the caller's and outlive it. NULL with errno set. */
 struct renderer *renderer_new(const struct gpu_device *gpu,
-			      struct ledger *ledger);
+			      struct ledger *ledger, struct grants *grants);
 /* Waits for what is being done, and drops the rest. NULL is nothing. */
 void renderer_free(struct renderer *r);
 

@@ -7,10 +7,6 @@
 
 #include "worker.h"
 
-/* A renderer that is not done by then is in a batch that does not end; the
- * guest gets another worker instead. */
-#define RESET_TIMEOUT_MS 2000
-
 static bool granted(const struct worker *w)
 {
 	return w->attachment.features & PVGPU_FEATURE_VIRGL;
@@ -38,7 +34,8 @@ static struct verdict lane_ready(struct worker *w)
 	struct virgl *v = &w->virgl;
 
 	if (!v->renderer && !v->failed) {
-		v->renderer = renderer_new(&w->gpu, &w->ledger);
+		v->renderer = renderer_new(&w->gpu, &w->ledger,
+					   &w->grants);
 		if (v->renderer && worker_watch_renderer(w)) {
 			renderer_free(v->renderer);
 			v->renderer = NULL;
@@ -575,7 +572,8 @@ bool virgl_read_back(struct worker *w, struct resource *r,
 		return false;
 	job->rendered = r->rendered;
 	job->read_back = *what;
-	send(w, job);
+	job->channel = RENDERER_PICTURES;
+	renderer_batch(w->virgl.renderer, job);
 	return true;
 }
 
@@ -651,7 +649,10 @@ void virgl_reset(struct worker *w)
 	struct virgl *v = &w->virgl;
 	struct job *jobs = NULL;
 
-	if (v->renderer && renderer_reset(v->renderer, RESET_TIMEOUT_MS,
+	/* A renderer that is not done by then is in a batch that does not end,
+	 * and nobody has killed us for it. */
+	if (v->renderer && renderer_reset(v->renderer,
+					  grants_patience(&w->grants),
 					  &jobs)) {
 		log_warning("the renderer does not end its batch: this worker ends instead");
 		_exit(WORKER_EXIT_STUCK);

@@ -13,6 +13,7 @@ static struct verdict send(struct worker *w, struct channel *c,
 	if (!job)
 		return verdict(PVGPU_STATUS_NO_MEMORY, 0);
 	job->channel = c->index;
+	job->priority = (uint8_t)c->priority;
 	job->batch = b;
 	job->context = context;
 	if (context)

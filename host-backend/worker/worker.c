@@ -10,9 +10,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "common/sealed.h"
 #include "link.h"
-
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
 /* What epoll says is ready: a doorbell's vector, or this. */
 #define THE_LINK WINDOW_VECTORS
@@ -23,24 +22,6 @@ static int watch(struct worker *w, int fd, uint32_t what)
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = what };
 
 	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
-/* Maps a memfd that nobody can make shorter under us. */
-static int map_sealed(int fd, uint64_t size, void **ret)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-	void *at;
-
-	if (seals < 0 || fstat(fd, &st))
-		return -errno;
-	if ((seals & SEALS) != SEALS || (uint64_t)st.st_size < size)
-		return -EINVAL;
-	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (at == MAP_FAILED)
-		return -errno;
-	*ret = at;
-	return 0;
 }
 
 /* The state page is the manager's own: nobody but us and it has it. */
@@ -83,6 +64,9 @@ int worker_init(struct worker *w, const struct worker_init *init,
 		w->doorbells[v] = fds[2 + v];
 		w->vectors[v] = fds[2 + WINDOW_VECTORS + v];
 	}
+	ret = grants_open(&w->grants, &fds[WORKER_INIT_GRANTS]);
+	if (ret)
+		return ret;
 	present_init(&w->present);
 	w->guest_log = (struct log_limit){ .burst = 20, .seconds = 60 };
 	log_printable(w->name, sizeof(w->name), init->name,
@@ -95,7 +79,7 @@ int worker_init(struct worker *w, const struct worker_init *init,
 	if (!limits_ok(&w->limits) ||
 	    limiter_set(&w->limiter, init->frame_limit))
 		return -EINVAL;
-	ret = map_sealed(window, w->layout.size, (void **)&w->window);
+	ret = sealed_map(window, w->layout.size, (void **)&w->window);
 	if (!ret)
 		ret = map_state(state, &w->kept);
 	if (ret)
@@ -162,6 +146,7 @@ void worker_finish(struct worker *w)
 		close_fd(w->doorbells[v]);
 		close_fd(w->vectors[v]);
 	}
+	grants_close(&w->grants);
 	close_fd(w->link);
 	close_fd(w->epoll);
 }

@@ -18,6 +18,7 @@
 #include "common/worker_link.h"
 #include "control.h"
 #include "deferred.h"
+#include "grants.h"
 #include "heads.h"
 #include "ledger.h"
 #include "limiter.h"
@@ -48,6 +49,7 @@ struct worker {
 	int epoll;
 	int doorbells[WINDOW_VECTORS];	/* the guest rings */
 	int vectors[WINDOW_VECTORS];	/* ring the guest */
+	struct grants grants;		/* of GPU time */
 
 	/* The guest. */
 	struct attachment attachment;
