@@ -6,7 +6,7 @@
  *
  * A context is made when a file first needs it. It outlives its file by the
  * batches that are under way, so that what a program drew last is drawn, and
- * nobody waits for that.
+ * nobody waits for that. What a program had begun that was killed is not drawn.
  */
 #include "pvgpu_drv.h"
 
@@ -152,12 +152,9 @@ static void context_free(struct pvgpu_context *context)
 	kfree(context);
 }
 
-/* Destroys it on the host, if the host still has it. Its batches are done, so
- * that the host answers at once.
- */
-static void context_release(struct kref *refs)
+/* On the host, if the host still has it. */
+static void context_destroy(struct pvgpu_context *context)
 {
-	struct pvgpu_context *context = container_of(refs, struct pvgpu_context, refs);
 	struct pvgpu_card *pvgpu = context->pvgpu;
 	struct pvgpu_context_destroy destroy = {
 		.context = pvgpu_cpu_to_le32(context->name),
@@ -166,6 +163,14 @@ static void context_release(struct kref *refs)
 	pvgpu_msg_init(&destroy, PVGPU_OP_CONTEXT_DESTROY);
 	if (context->generation == pvgpu_link_generation(pvgpu) && pvgpu_link_up(pvgpu))
 		pvgpu_link_call(pvgpu, &destroy, sizeof(destroy), NULL, 0);
+}
+
+static void context_release(struct kref *refs)
+{
+	struct pvgpu_context *context = container_of(refs, struct pvgpu_context, refs);
+
+	if (!context->destroyed)
+		context_destroy(context);
 	context_free(context);
 }
 
@@ -517,6 +522,23 @@ int pvgpu_file_open(struct drm_device *drm, struct drm_file *file)
 	pfile->client_id = atomic64_inc_return(&clients);
 	file->driver_priv = pfile;
 	return 0;
+}
+
+void pvgpu_file_release(struct drm_file *file)
+{
+	struct pvgpu_file *pfile = file->driver_priv;
+	struct pvgpu_context *context = pfile->context;
+
+	if (!context || pvgpu_context_lost(context))
+		return;
+	/* Nobody has a use for what one still draws that was killed; its name
+	 * stays its own until the last batch has come back.
+	 */
+	if (!(current->flags & PF_EXITING) || !(current->exit_code & 0x7f))
+		return;
+	WRITE_ONCE(context->lost, true);
+	context->destroyed = true;
+	context_destroy(context);
 }
 
 void pvgpu_file_close(struct drm_device *drm, struct drm_file *file)

@@ -29,7 +29,14 @@ static char *drm_name;
 module_param(drm_name, charp, 0444);
 MODULE_PARM_DESC(drm_name, "Name of the DRM driver (default: pvgpu)");
 
-static const struct file_operations pvgpu_fops = {
+static int release_file(struct inode *inode, struct file *filp)
+{
+	pvgpu_file_release(filp->private_data);
+	return drm_release(inode, filp);
+}
+
+/* Not const: `release` is ours, filled in when we are loaded. */
+static struct file_operations pvgpu_fops = {
 	.owner = THIS_MODULE,
 	DRM_GEM_FOPS,
 	PVGPU_FOPS_FDINFO
@@ -144,6 +151,7 @@ static int __init pvgpu_init(void)
 {
 	if (drm_name && *drm_name)
 		pvgpu_driver.name = drm_name;
+	pvgpu_fops.release = release_file;
 	pvgpu_render_driver = pvgpu_driver;
 	pvgpu_render_driver.driver_features |= DRIVER_RENDER;
 	return pvgpu_pci_register();

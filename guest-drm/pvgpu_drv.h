@@ -543,6 +543,8 @@ struct pvgpu_context {
 	u32 name, generation;
 	/** @lost: nothing more is sent, for ever */
 	bool lost;
+	/** @destroyed: on the host already; its batches come back undone */
+	bool destroyed;
 	/** @attach_lock: protects @attached: by the name of a resource 1, or 0
 	 * where it will be detached
 	 */
@@ -578,6 +580,8 @@ void pvgpu_virgl_stop(struct pvgpu_card *pvgpu);
 /* The kernel's own context, with this surface attached; a reference. */
 struct pvgpu_context *pvgpu_context_kernel(struct pvgpu_bo *bo);
 int pvgpu_file_open(struct drm_device *drm, struct drm_file *file);
+/* Nobody has it open any more; before its objects go. */
+void pvgpu_file_release(struct drm_file *file);
 void pvgpu_file_close(struct drm_device *drm, struct drm_file *file);
 /* The file's context, made now if it has none. -EIO: it is lost. */
 struct pvgpu_context *pvgpu_file_context(struct drm_file *file);

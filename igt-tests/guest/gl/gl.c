@@ -8,6 +8,9 @@
  *   show DRIVER FRAMES WxH...        draws it on heads 0, 1 ...: frame 0 to
  *                                    FRAMES, with flips; then waits for input
  *   spin DRIVER SECONDS [SIZE]       draws off-screen and reads back, counts
+ *   flood DRIVER SECONDS [SIZE]      draws off-screen and waits for nothing, as
+ *                                    much as the driver takes at once
+ *   flips DRIVER SECONDS WxH         clears and flips on head 0, counts
  *   fill DRIVER MIB                  textures until GL has no memory or MIB are
  *                                    there, waits for input, goes on as told
  *   churn DRIVER MIB TIMES           makes and drops a texture of MIB
@@ -91,6 +94,18 @@ static uint32_t framebuffer(int fd, struct gbm_bo *bo)
 	return fb;
 }
 
+static void head_open(struct gl *gl, struct shown *h)
+{
+	h->gbm = gbm_surface_create(gl->gbm, h->width, h->height,
+				    GBM_FORMAT_XRGB8888,
+				    GBM_BO_USE_SCANOUT | GBM_BO_USE_RENDERING);
+	need(h->gbm);
+	h->surface = eglCreatePlatformWindowSurface(gl->display, gl->config,
+						    h->gbm, NULL);
+	if (h->surface == EGL_NO_SURFACE)
+		die("no EGL surface: %#x", eglGetError());
+}
+
 static void draw_on(struct gl *gl, struct scene *scene, struct shown *head,
 		    unsigned int frame)
 {
@@ -147,15 +162,7 @@ static void show(const char *driver, unsigned int frames, int count,
 
 		h->output = &outputs[i];
 		size_of(sizes[i], &h->width, &h->height);
-		h->gbm = gbm_surface_create(gl.gbm, h->width, h->height,
-					    GBM_FORMAT_XRGB8888,
-					    GBM_BO_USE_SCANOUT |
-					    GBM_BO_USE_RENDERING);
-		need(h->gbm);
-		h->surface = eglCreatePlatformWindowSurface(
-			gl.display, gl.config, h->gbm, NULL);
-		if (h->surface == EGL_NO_SURFACE)
-			die("no EGL surface: %#x", eglGetError());
+		head_open(&gl, h);
 	}
 	for (unsigned int frame = 0; frame <= frames; frame++) {
 		for (int i = 0; i < count; i++)
@@ -198,6 +205,49 @@ static void spin(const char *driver, unsigned int seconds, unsigned int size)
 	}
 	say("frames", frames);
 	say("wrong", wrong);
+}
+
+/* Every frame a batch that takes long. */
+static void flood(const char *driver, unsigned int seconds, unsigned int size)
+{
+	double begin = now_seconds(), said = begin;
+	struct scene scene;
+
+	gl_open(driver, false);
+	scene = scene_make();
+	gl_target(size, size);
+	for (unsigned int frame = 1; now_seconds() - begin < seconds; frame++) {
+		scene_draw(&scene, size, size, frame % 8);
+		glFlush();
+		if (now_seconds() - said < 0.2)
+			continue;
+		said = now_seconds();
+		say("frame", frame);
+	}
+}
+
+static void flips(const char *driver, unsigned int seconds, const char *size)
+{
+	struct kms_output outputs[KMS_MAX_OUTPUTS];
+	struct gl gl = gl_open(driver, true);
+	struct shown head = { .output = outputs };
+	unsigned int count = 0;
+	double begin;
+
+	need(kms_outputs(gl.fd, outputs));
+	size_of(size, &head.width, &head.height);
+	head_open(&gl, &head);
+	for (begin = now_seconds(); now_seconds() - begin < seconds; count++) {
+		if (!eglMakeCurrent(gl.display, head.surface, head.surface,
+				    gl.context))
+			die("eglMakeCurrent: %#x", eglGetError());
+		glClearColor(0, (float)(count % 8) / 8, 0, 1);
+		glClear(GL_COLOR_BUFFER_BIT);
+		if (!eglSwapBuffers(gl.display, head.surface))
+			die("eglSwapBuffers: %#x", eglGetError());
+		flip(&gl, &head, !count);
+	}
+	say("flips", count);
 }
 
 #define TEXTURES 4096
@@ -288,12 +338,16 @@ int main(int argc, char **argv)
 		show(driver, number(argv[3]), argc - 4, argv + 4);
 	else if (!strcmp(what, "spin") && argc >= 4)
 		spin(driver, number(argv[3]), argc > 4 ? number(argv[4]) : 128);
+	else if (!strcmp(what, "flood") && argc >= 4)
+		flood(driver, number(argv[3]), argc > 4 ? number(argv[4]) : 512);
+	else if (!strcmp(what, "flips") && argc == 5)
+		flips(driver, number(argv[3]), argv[4]);
 	else if (!strcmp(what, "fill") && argc == 4)
 		fill(driver, number(argv[3]));
 	else if (!strcmp(what, "churn") && argc == 5)
 		churn(driver, number(argv[3]), number(argv[4]));
 	else
-		die("usage: pvgpu-gl info|scene|show|spin|fill|churn DRIVER "
-		    "...; gl.c's first comment has the rest");
+		die("usage: pvgpu-gl info|scene|show|spin|flood|flips|fill|churn "
+		    "DRIVER ...; gl.c's first comment has the rest");
 	return 0;
 }
