@@ -43,6 +43,7 @@ $(BUILD)/guest/pvgpu-session: igt-tests/guest/gl/session
 GL_PROGRAMS := $(GL_PROGRAM) $(GL_BENCH) $(VIRTGPU_PROGRAM) $(UAPI_PROGRAM) \
 	$(BUILD)/guest/pvgpu-session $(BUILD)/guest/pvgpu-onemode.so
 CHECK_DEPS += $(GL_PROGRAMS) gl-disks
+demo-ready: $(GL_PROGRAMS)
 
 .PHONY: gl-disks
 gl-disks:

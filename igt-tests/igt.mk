@@ -37,7 +37,8 @@ modules:
 demo: deps
 	$(Q)$(MAKE) --no-print-directory demo-ready
 demo-ready: $(PROGRAMS) $(GUEST_TOOLS)
-	$(Q)$(PYTHON) igt-tests/images.py module trixie bookworm
+	$(Q)$(PYTHON) igt-tests/images.py module trixie
+	$(Q)$(PYTHON) igt-tests/images.py disk gl-trixie
 	$(Q)$(PYTHON) igt-tests/demo.py
 
 # make vm SUITE=sid TYPE=PV24-1Q: another kernel, another type of vGPU.

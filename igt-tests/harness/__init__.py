@@ -33,6 +33,7 @@ Run one file with: make check CHECKS_ARGS=flip
 """
 from .host import BUILD, TREE, Host, HostError, run_dir, spawn, tail
 from .picture import Picture, read_png, read_ppm, smpte_problem
+from .scene import primaries, reference_scene
 from .tap import Lazy, Skip, add, main, test
 from .vm import HOST_ARGS, Command, EmulatorRace, Result, Vm, VmError, accelerator, images
 

@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, "igt-tests")
 from harness import (BUILD, SUITES, TREE, Host, HostError, Lazy, Skip, Vm, VmError, add, main,
-                     read_ppm, run_dir)
+                     primaries, read_ppm, reference_scene, run_dir)
 
 PEER = bool(os.environ.get("PVGPU_GL_PEER"))
 DRIVER = "virtio_gpu" if PEER else "pvgpu"
@@ -86,14 +86,7 @@ def given_back(vm, before, seconds=20):
 
 
 def reference(size, frame=0):
-    """The scene by the host's own renderer in software, without a card."""
-    path = references() / f"{size}-{frame}.ppm"
-    if not path.exists():
-        done = subprocess.run([BUILD / "guest/pvgpu-gl", "scene", "surfaceless", size,
-                               str(frame), path], capture_output=True, text=True, timeout=120,
-                              env=dict(os.environ, LIBGL_ALWAYS_SOFTWARE="1"), check=False)
-        assert done.returncode == 0, f"the reference renderer: {done.stderr}"
-    return read_ppm(path.read_bytes())
+    return reference_scene(references(), size, frame)
 
 
 def scene(vm, size="640x480", frame=0):
@@ -223,18 +216,6 @@ class Session:
         return self.vm.run(f"timeout 60 pvgpu-session {how} {program} 2>&1", timeout=70).out
 
 
-def colours(picture):
-    """How many pixels are mostly red, green, blue."""
-    counts = [0, 0, 0]
-    for i in range(0, len(picture.rgb), 3 * 7):
-        pixel = picture.rgb[i:i + 3]
-        top = max(pixel)
-        for channel in range(3):
-            if pixel[channel] == top and sum(pixel) - top < top:
-                counts[channel] += 7
-    return counts
-
-
 def moves(vm, heads, what):
     """Red, green and blue things on these heads together, and others later."""
     last = [None]
@@ -245,11 +226,11 @@ def moves(vm, heads, what):
             return None
     def there():
         last[0] = look()
-        return last[0] and min(map(sum, zip(*map(colours, last[0])))) > 300
+        return last[0] and min(map(sum, zip(*map(primaries, last[0])))) > 300
     try:
         wait_until(there, 90, f"{what} on heads {heads}")
     except AssertionError as e:
-        raise AssertionError(f"{e}; colours {last[0] and list(map(colours, last[0]))}") from None
+        raise AssertionError(f"{e}; colours {last[0] and list(map(primaries, last[0]))}") from None
     first = last[0]
     wait_until(lambda: look() != first, 30, f"{what} moving on heads {heads}")
 
