@@ -16,12 +16,17 @@ const struct worker_link_op worker_link_ops[WORKER_OP_COUNT] = {
 	[WORKER_FRAME_LIMIT] = { "frame-limit",
 				 sizeof(struct worker_frame_limit), 0, 0 },
 	[WORKER_PEER] = { "peer", sizeof(struct worker_peer), 1, 1 },
+	[WORKER_TRACE] = { "trace", sizeof(struct worker_trace), 1, 1 },
+	[WORKER_TRACE_STOP] = { "trace-stop",
+				sizeof(struct worker_trace_stop), 0, 0 },
 	[WORKER_READY] = { "ready", sizeof(struct worker_ready), 0, 0 },
 	[WORKER_SCREENSHOT_DONE] = { "screenshot-done",
 				     sizeof(struct worker_screenshot_done),
 				     0, 1 },
 	[WORKER_QUERY_DONE] = { "query-done",
 				sizeof(struct worker_query_done), 0, 0 },
+	[WORKER_TRACE_DONE] = { "trace-done",
+				sizeof(struct worker_trace_done), 0, 0 },
 };
 
 int worker_link_send(int socket, const void *message, const int *fds,

@@ -19,7 +19,7 @@
 #include "limits.h"
 #include "window.h"
 
-#define WORKER_LINK_VERSION	6u
+#define WORKER_LINK_VERSION	7u
 #define WORKER_LINK_FD		3	/* where a worker finds its socket */
 #define WORKER_EXIT_STUCK	3	/* its renderer does not end a batch */
 
@@ -29,12 +29,15 @@ enum worker_op {
 	WORKER_SCREENSHOT,	/* answered by SCREENSHOT_DONE */
 	WORKER_QUERY,		/* answered by QUERY_DONE */
 	WORKER_HEAD_SET,	/* not answered */
+	WORKER_TRACE,		/* not answered; with one fd */
+	WORKER_TRACE_STOP,	/* answered by TRACE_DONE */
 	WORKER_FRAME_LIMIT,	/* not answered */
 	WORKER_PEER,		/* not answered; with one fd */
 	/* worker to manager */
 	WORKER_READY,		/* INIT is done and the sandbox is shut */
 	WORKER_SCREENSHOT_DONE,	/* with one fd where error is 0 */
 	WORKER_QUERY_DONE,
+	WORKER_TRACE_DONE,
 	WORKER_OP_COUNT,
 };
 
@@ -104,6 +107,21 @@ struct worker_peer {
 };
 
 struct worker_ready {
+	struct worker_header header;
+};
+
+/* The fd is a memfd for a struct trace_file, to be written to until it is told
+ * to stop, from where the file says on. */
+struct worker_trace {
+	struct worker_header header;
+};
+
+struct worker_trace_stop {
+	struct worker_header header;
+};
+
+/* The file is not written to any more. */
+struct worker_trace_done {
 	struct worker_header header;
 };
 
@@ -196,6 +214,9 @@ union worker_message {
 	struct worker_ready ready;
 	struct worker_screenshot screenshot;
 	struct worker_screenshot_done screenshot_done;
+	struct worker_trace trace;
+	struct worker_trace_stop trace_stop;
+	struct worker_trace_done trace_done;
 	struct worker_query query;
 	struct worker_query_done query_done;
 };

@@ -80,10 +80,10 @@ bool ctl_print_json(const struct ctl *ctl, json_object *reply)
 	return true;
 }
 
-static int connect_daemon(const char *path)
+static int connect_daemon(const char *path, unsigned int lasts)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = PATIENCE_SEC };
+	struct timeval patience = { .tv_sec = PATIENCE_SEC + lasts };
 	cleanup_fd int fd = -1;
 
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -101,11 +101,17 @@ static int connect_daemon(const char *path)
 	return take_fd(&fd);
 }
 
-/* Reads up to the NUL that ends the reply; *ret_fd is what came beside it. */
-static int read_reply(int socket, char **ret_text, int *ret_fd)
+void ctl_close_fds(struct ctl_fds *fds)
+{
+	while (fds->count)
+		close_fd(fds->fds[--fds->count]);
+}
+
+/* Reads up to the NUL that ends the reply; the descriptors came beside it. */
+static int read_reply(int socket, char **ret_text, struct ctl_fds *ret_fds)
 {
 	cleanup_free char *text = NULL;
-	cleanup_fd int passed = -1;
+	cleanup_fds struct ctl_fds passed = { .count = 0 };
 	size_t used = 0, allocated = 0;
 
 	for (;;) {
@@ -129,8 +135,8 @@ static int read_reply(int socket, char **ret_text, int *ret_fd)
 		if (n < 0)
 			return (int)n;
 		for (size_t i = 0; n > 0 && i < count; i++) {
-			if (passed < 0)
-				passed = fds[i];
+			if (passed.count < ARRAY_SIZE(passed.fds))
+				passed.fds[passed.count++] = fds[i];
 			else
 				close_fd(fds[i]);
 		}
@@ -141,7 +147,8 @@ static int read_reply(int socket, char **ret_text, int *ret_fd)
 			break;
 	}
 	*ret_text = take_ptr(text);
-	*ret_fd = take_fd(&passed);
+	*ret_fds = passed;
+	passed.count = 0;
 	return 0;
 }
 
@@ -165,9 +172,9 @@ static void complain_error(const struct ctl *ctl, const char *error,
 }
 
 static enum ctl_status exchange(const struct ctl *ctl, const char *request,
-				char **ret_text, int *ret_fd)
+				char **ret_text, struct ctl_fds *ret_fds)
 {
-	cleanup_fd int socket = connect_daemon(ctl->socket);
+	cleanup_fd int socket = connect_daemon(ctl->socket, ctl->lasts);
 	size_t size = strlen(request) + 1, sent = 0;
 	int r;
 
@@ -189,7 +196,7 @@ static enum ctl_status exchange(const struct ctl *ctl, const char *request,
 		if (n > 0)
 			sent += (size_t)n;
 	}
-	r = read_reply(socket, ret_text, ret_fd);
+	r = read_reply(socket, ret_text, ret_fds);
 	if (r < 0) {
 		ctl_complain(ctl, "%s: no whole reply: %s", ctl->socket,
 			     strerror(-r));
@@ -198,14 +205,14 @@ static enum ctl_status exchange(const struct ctl *ctl, const char *request,
 	return CTL_OK;
 }
 
-enum ctl_status ctl_call(const struct ctl *ctl, const char *method,
-			 json_object *parameters, json_object **ret_reply,
-			 int *ret_fd)
+enum ctl_status ctl_call_fds(const struct ctl *ctl, const char *method,
+			     json_object *parameters, json_object **ret_reply,
+			     struct ctl_fds *ret_fds)
 {
 	cleanup_json json_object *request = json_object_new_object();
 	cleanup_json json_object *reply = NULL;
 	cleanup_free char *text = NULL;
-	cleanup_fd int passed = -1;
+	cleanup_fds struct ctl_fds passed = { .count = 0 };
 	json_object *answer;
 	enum ctl_status status;
 	char full[96];
@@ -231,7 +238,20 @@ enum ctl_status ctl_call(const struct ctl *ctl, const char *method,
 	}
 	*ret_reply = answer ? json_object_get(answer) :
 			      json_object_new_object();
-	if (ret_fd)
-		*ret_fd = take_fd(&passed);
+	*ret_fds = passed;
+	passed.count = 0;
 	return CTL_OK;
+}
+
+enum ctl_status ctl_call(const struct ctl *ctl, const char *method,
+			 json_object *parameters, json_object **ret_reply,
+			 int *ret_fd)
+{
+	cleanup_fds struct ctl_fds fds = { .count = 0 };
+	enum ctl_status status = ctl_call_fds(ctl, method, parameters,
+					      ret_reply, &fds);
+
+	if (!status && ret_fd)
+		*ret_fd = fds.count ? take_fd(&fds.fds[0]) : -1;
+	return status;
 }

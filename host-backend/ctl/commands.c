@@ -12,6 +12,7 @@ const struct ctl_option ctl_options[] = {
 	{ 'e', false, "--edid", "a file name or default" },
 	{ 'd', true, "--delay", "seconds, 0.1 to 3600" },
 	{ 'n', true, "--count", "a number" },
+	{ 's', true, "--seconds", "0.1 to 600" },
 	{ 'l', false, "--placement", "an id, see gpu placements" },
 	{ 0 }
 };
@@ -46,6 +47,13 @@ const struct ctl_command ctl_commands[] = {
 	  "  -n, --count N   N times, S seconds apart; --json: a line each\n"
 	  "pvgpuctl(1) says what each figure is.\n",
 	  ctl_stat },
+	{ "trace", "[-o FILE] [-s S] [NAME]", 0, 1, "os",
+	  "write down what happens, for Perfetto",
+	  "  -o, --output FILE   [trace.json]; - is standard output\n"
+	  "  -s, --seconds S     for so long [5]\n"
+	  "The file opens at https://ui.perfetto.dev and in chrome://tracing:\n"
+	  "slices, batches, flips and more, a group of tracks for each vGPU.\n",
+	  ctl_trace },
 	{ "head", "NAME [HEAD] [OPTION...]", 1, 2, "pume",
 	  "show or set what is plugged into heads",
 	  "Without an option it shows all heads, or one. With options it sets\n"

@@ -12,6 +12,7 @@
 
 #include <json-c/json.h>
 
+#include "common/fdpass.h"
 #include "common/util.h"
 
 enum ctl_status {
@@ -29,6 +30,7 @@ struct ctl {
 	const char *command;		/* its name */
 	const char *arguments[CTL_ARGUMENTS_MAX];	/* NULL: not given */
 	const char *options[26];	/* by letter, see ctl_option() */
+	unsigned int lasts;		/* seconds that a call itself takes */
 };
 
 /* An option that some commands take. */
@@ -67,6 +69,17 @@ void ctl_complain(const struct ctl *ctl, const char *format, ...)
 enum ctl_status ctl_call(const struct ctl *ctl, const char *method,
 			 json_object *parameters, json_object **ret_reply,
 			 int *ret_fd);
+/* Descriptors beside a reply. */
+struct ctl_fds {
+	int fds[FDPASS_MAX];
+	size_t count;
+};
+void ctl_close_fds(struct ctl_fds *fds);
+#define cleanup_fds cleanup(ctl_close_fds)
+/* The same with all descriptors that are beside the reply. */
+enum ctl_status ctl_call_fds(const struct ctl *ctl, const char *method,
+			     json_object *parameters, json_object **ret_reply,
+			     struct ctl_fds *ret_fds);
 /* Parameters {"name": NAME}. */
 json_object *ctl_named(const char *name);
 
@@ -97,6 +110,7 @@ enum ctl_status ctl_show(struct ctl *ctl);
 enum ctl_status ctl_gpu(struct ctl *ctl);
 enum ctl_status ctl_head(struct ctl *ctl);
 enum ctl_status ctl_stat(struct ctl *ctl);
+enum ctl_status ctl_trace(struct ctl *ctl);
 enum ctl_status ctl_screenshot(struct ctl *ctl);
 enum ctl_status ctl_qemu_args(struct ctl *ctl);
 enum ctl_status ctl_libvirt_xml(struct ctl *ctl);

@@ -12,8 +12,8 @@
 
 /* --------------------------------------------------------------- options */
 
-/* Seconds with up to three decimals. */
-static bool parse_seconds(unsigned int *ret_ms, const char *text)
+bool figures_seconds(unsigned int *ret_ms, const char *text,
+		     unsigned int max_ms)
 {
 	const char *dot = strchr(text, '.');
 	size_t whole = dot ? (size_t)(dot - text) : strlen(text);
@@ -25,11 +25,11 @@ static bool parse_seconds(unsigned int *ret_ms, const char *text)
 	memcpy(digits, text, whole);
 	if (dot)
 		memcpy(decimals, dot + 1, strlen(dot + 1));
-	if (parse_number(&seconds, digits, DELAY_MAX / 1000) ||
+	if (parse_number(&seconds, digits, max_ms / 1000) ||
 	    parse_number(&ms, decimals, 999))
 		return false;
 	ms += seconds * 1000;
-	if (ms < 100 || ms > DELAY_MAX)
+	if (ms < 100 || ms > max_ms)
 		return false;
 	*ret_ms = (unsigned int)ms;
 	return true;
@@ -41,7 +41,7 @@ enum ctl_status figures_options(const struct ctl *ctl, unsigned int *ms,
 	const char *given = ctl_option(ctl, 'd');
 	uint64_t number;
 
-	if (given && !parse_seconds(ms, given)) {
+	if (given && !figures_seconds(ms, given, DELAY_MAX)) {
 		ctl_complain(ctl, "--delay: '%s' given; allowed are 0.1 to "
 			     "3600 seconds", ctl_safe(given));
 		return CTL_USAGE;

@@ -10,6 +10,9 @@
 
 #define FIGURES_DELAY_DEFAULT	1000u	/* ms */
 
+/* Seconds with up to three decimals, from 0.1 on. */
+bool figures_seconds(unsigned int *ret_ms, const char *text,
+		     unsigned int max_ms);
 /* --delay and --count, in ms and a number; what is not given stays. */
 enum ctl_status figures_options(const struct ctl *ctl, unsigned int *ms,
 				unsigned int *count);

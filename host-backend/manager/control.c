@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "common/fdpass.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "listener.h"
@@ -38,8 +39,15 @@ struct client {
 	size_t in_used;
 	char *out;
 	size_t out_size, out_sent;
-	int out_fd;			/* goes with the first byte */
+	int out_fds[FDPASS_MAX];	/* go with the first byte */
+	size_t out_fd_count;
 };
+
+static void close_fds(struct client *c)
+{
+	while (c->out_fd_count)
+		close_fd(c->out_fds[--c->out_fd_count]);
+}
 
 static void client_free(struct client *c)
 {
@@ -53,20 +61,23 @@ static void client_free(struct client *c)
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->turn);
 	close_fd(c->fd);
-	close_fd(c->out_fd);
+	close_fds(c);
 	free(c->out);
 	free(c);
 }
 
 /* varlink_call.send */
-static void queue_reply(void *userdata, char *text, size_t size, int fd)
+static void queue_reply(void *userdata, char *text, size_t size,
+			const int *fds, size_t count)
 {
 	struct client *c = userdata;
 
 	c->out = text;
 	c->out_size = size;
 	c->out_sent = 0;
-	c->out_fd = fd;
+	if (count)
+		memcpy(c->out_fds, fds, count * sizeof(*fds));
+	c->out_fd_count = count;
 	if (!size)
 		c->broken = true;
 	sd_event_source_set_enabled(c->turn, SD_EVENT_ON);
@@ -76,7 +87,7 @@ static void flush(struct client *c)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(int) * FDPASS_MAX)];
 	} control = { 0 };
 	ssize_t n;
 
@@ -85,16 +96,17 @@ static void flush(struct client *c)
 				     .iov_len = c->out_size - c->out_sent };
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-		if (c->out_fd >= 0) {
+		if (c->out_fd_count) {
+			size_t size = c->out_fd_count * sizeof(int);
 			struct cmsghdr *header;
 
 			msg.msg_control = &control;
-			msg.msg_controllen = sizeof(control);
+			msg.msg_controllen = CMSG_SPACE(size);
 			header = CMSG_FIRSTHDR(&msg);
 			header->cmsg_level = SOL_SOCKET;
 			header->cmsg_type = SCM_RIGHTS;
-			header->cmsg_len = CMSG_LEN(sizeof(int));
-			memcpy(CMSG_DATA(header), &c->out_fd, sizeof(int));
+			header->cmsg_len = CMSG_LEN(size);
+			memcpy(CMSG_DATA(header), c->out_fds, size);
 		}
 		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
@@ -104,7 +116,7 @@ static void flush(struct client *c)
 				c->broken = true;
 			return;
 		}
-		c->out_fd = close_fd(c->out_fd);
+		close_fds(c);
 		c->out_sent += (size_t)n;
 	}
 	free(c->out);
@@ -224,7 +236,7 @@ static void accepted(void *userdata, int fd)
 	memset(c, 0, offsetof(struct client, in));
 	c->in_used = 0;
 	c->out = NULL;
-	c->out_fd = -1;
+	c->out_fd_count = 0;
 	c->fd = fd;
 	c->control = control;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->call.peer, &size) < 0)

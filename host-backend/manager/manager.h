@@ -36,6 +36,7 @@ struct manager {
 	struct schedule *schedule;	/* of the GPU's time */
 	struct vgpu *vgpus;		/* in order of creation */
 	struct figures_wait *figures_waits;
+	struct trace *trace;		/* NULL: none is on */
 	struct metrics *metrics;	/* NULL: served nowhere */
 };
 

@@ -26,6 +26,8 @@ void method_list_placements(struct varlink_call *call);
 /* methods_head.c */
 void method_list_heads(struct varlink_call *call);
 void method_set_head(struct varlink_call *call);
+/* methods_trace.c */
+void method_trace(struct varlink_call *call);
 /* methods_libvirt.c */
 void method_libvirt_xml(struct varlink_call *call);
 

@@ -16,6 +16,7 @@
 #include "common/sealed.h"
 #include "manager.h"
 #include "seat.h"
+#include "trace.h"
 
 #define BOARD_NAME	"board"		/* in the store */
 
@@ -147,6 +148,7 @@ static void settle(struct schedule *s)
 		publish(s, sched_owner(v));
 	set_timer(s->deadline, sched_deadline(s->sched));
 	set_look(s);
+	trace_scheduled(s->manager);
 }
 
 static int deadline_passed(sd_event_source *source, uint64_t usec,

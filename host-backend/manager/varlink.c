@@ -83,10 +83,10 @@ static void log_call(const struct varlink_call *call, json_object *reply)
 		 "done", *why ? ": " : "", why);
 }
 
-/* Ends the call; takes `reply` and fd. */
-static void finish(struct varlink_call *call, json_object *reply, int fd)
+/* Ends the call; takes `reply` and the descriptors. */
+static void finish(struct varlink_call *call, json_object *reply,
+		   const int *fds, size_t count)
 {
-	cleanup_fd int passed = fd;
 	const char *text;
 	char *copy;
 	size_t length;
@@ -107,19 +107,28 @@ static void finish(struct varlink_call *call, json_object *reply, int fd)
 		if (copy)
 			memcpy(copy, text, length + 1);
 		/* Out of memory: a size of 0 ends the connection. */
-		call->send(call->userdata, copy, copy ? length + 1 : 0,
-			   take_fd(&passed));
+		call->send(call->userdata, copy, copy ? length + 1 : 0, fds,
+			   count);
+	} else {
+		while (count)
+			close_fd(fds[--count]);
 	}
 	json_object_put(reply);
 }
 
-void varlink_reply(struct varlink_call *call, json_object *parameters, int fd)
+void varlink_reply_fds(struct varlink_call *call, json_object *parameters,
+		       const int *fds, size_t count)
 {
 	json_object *reply = json_object_new_object();
 
 	json_put(reply, "parameters",
 		 parameters ? parameters : json_object_new_object());
-	finish(call, reply, fd);
+	finish(call, reply, fds, count);
+}
+
+void varlink_reply(struct varlink_call *call, json_object *parameters, int fd)
+{
+	varlink_reply_fds(call, parameters, &fd, fd >= 0);
 }
 
 static void error_reply(struct varlink_call *call, const char *interface,
@@ -131,7 +140,7 @@ static void error_reply(struct varlink_call *call, const char *interface,
 	snprintf(full, sizeof(full), "%s.%s", interface, name);
 	json_put_string(reply, "error", full);
 	json_put(reply, "parameters", parameters);
-	finish(call, reply, -1);
+	finish(call, reply, NULL, 0);
 }
 
 void varlink_error(struct varlink_call *call, const char *name,

@@ -20,9 +20,10 @@ struct manager;
 /* One call, from varlink_begin() to its reply. */
 struct varlink_call {
 	struct manager *manager;
-	/* Takes the reply: `size` bytes that end in a NUL, malloc'ed, and a
-	 * descriptor beside them or -1; both are its own. */
-	void (*send)(void *userdata, char *text, size_t size, int fd);
+	/* Takes the reply: `size` bytes that end in a NUL, malloc'ed, and up to
+	 * FDPASS_MAX descriptors beside them; all are its own. */
+	void (*send)(void *userdata, char *text, size_t size, const int *fds,
+		     size_t count);
 	void *userdata;
 	struct ucred peer;		/* who calls, as the kernel says */
 
@@ -59,6 +60,9 @@ bool varlink_begin(struct varlink_call *call, const char *message,
 /* The handler's reply. `parameters` (may be NULL: none) and fd (-1: none) are
  * taken over. */
 void varlink_reply(struct varlink_call *call, json_object *parameters, int fd);
+/* The same with up to FDPASS_MAX of them. */
+void varlink_reply_fds(struct varlink_call *call, json_object *parameters,
+		       const int *fds, size_t count);
 
 /* An error of our interface: `name` without the interface. `field` is the
  * parameter or thing that is wrong. */

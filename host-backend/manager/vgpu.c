@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "listener.h"
 #include "manager.h"
+#include "trace.h"
 
 #define STEADY_USEC	(10 * 1000000ull)	/* lived long: no bad sign */
 #define DELAY_MIN_USEC	250000ull
@@ -77,6 +78,7 @@ static void worker_ready(void *userdata)
 	log_info("%s: worker (pid %d) is ready", v->name,
 		 (int)worker_pid(v->worker));
 	v->figures.late = false;	/* that was another */
+	trace_worker_ready(v);
 	manager_record(v->manager);
 }
 
@@ -305,6 +307,7 @@ void vgpu_free(struct vgpu *v)
 		return;
 	sd_event_source_disable_unref(v->restart);
 	figures_drop(v);
+	trace_leave(v);
 	/* The worker first: no process of ours outlives its memory's owner. */
 	worker_free(v->worker);
 	v->worker = NULL;

@@ -115,7 +115,7 @@ static int ask(struct worker *w, enum worker_op op, uint32_t head,
 		return -ENOMEM;
 	r = sd_event_add_time_relative(w->event, &request->timer,
 		CLOCK_MONOTONIC,
-		op == WORKER_QUERY ? QUERY_USEC : SCREENSHOT_USEC, 0,
+		op == WORKER_SCREENSHOT ? SCREENSHOT_USEC : QUERY_USEC, 0,
 		request_late, request);
 	if (r < 0) {
 		free(request);
@@ -126,7 +126,8 @@ static int ask(struct worker *w, enum worker_op op, uint32_t head,
 	request->answer = answer;
 	request->userdata = userdata;
 	request->answered_by = op == WORKER_QUERY ? WORKER_QUERY_DONE :
-						    WORKER_SCREENSHOT_DONE;
+			       op == WORKER_TRACE_STOP ? WORKER_TRACE_DONE :
+							 WORKER_SCREENSHOT_DONE;
 	request->next = w->requests;
 	w->requests = request;
 	message.header.op = op;
@@ -270,6 +271,8 @@ static bool handle_message(struct worker *w, union worker_message *message,
 		break;
 	case WORKER_QUERY_DONE:
 		query_tidy(&message->query_done);
+		break;
+	case WORKER_TRACE_DONE:
 		break;
 	default:
 		return false;
@@ -435,6 +438,15 @@ int worker_introduce(struct worker *w, uint32_t id, int go)
 	if (!worker_is_ready(w))
 		return -EAGAIN;
 	return worker_link_send(w->socket, &message, &go, 1);
+}
+
+int worker_trace(struct worker *w, int fd)
+{
+	const struct worker_trace message = { { .op = WORKER_TRACE } };
+
+	if (w->socket < 0)
+		return -ECONNRESET;
+	return worker_link_send(w->socket, &message, &fd, 1);
 }
 
 static int send_init(struct worker *w, const struct broker_session *session,
@@ -635,6 +647,8 @@ int worker_adopt(struct worker **ret, const struct worker_setup *setup,
 		worker_kill(w, "an earlier pvgpud did not finish its start");
 	else if (!w->ready)
 		ask(w, WORKER_QUERY, 0, forget, NULL, &request);
+	else	/* the one that an earlier pvgpud may have been at */
+		ask(w, WORKER_TRACE_STOP, 0, forget, NULL, &request);
 	return 0;
 }
 

@@ -90,7 +90,7 @@ bool worker_is_ready(const struct worker *worker);
 /* It has no socket any more; it is dead or will be in a moment. */
 bool worker_is_dying(const struct worker *worker);
 
-/* Asks `op` (WORKER_QUERY or WORKER_SCREENSHOT of `head`). The answer comes
+/* Asks `op` (WORKER_QUERY, WORKER_TRACE_STOP or WORKER_SCREENSHOT of `head`). The answer comes
  * from the event loop, never from inside this call. -EAGAIN while the worker
  * is not ready. */
 int worker_ask(struct worker *worker, enum worker_op op, uint32_t head,
@@ -104,6 +104,9 @@ int worker_set_frame_limit(struct worker *worker, uint32_t limit);
 /* Tells it whom to wake when it hands over to `id`; the descriptor stays the
  * caller's. 0 or -errno. */
 int worker_introduce(struct worker *worker, uint32_t id, int go);
+/* Has it trace into a file (common/trace.h); the descriptor stays the
+ * caller's. 0 or -errno. */
+int worker_trace(struct worker *worker, int fd);
 /* The answer is no longer wanted. */
 void worker_request_cancel(struct worker_request *request);
 

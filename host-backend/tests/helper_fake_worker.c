@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "common/fdpass.h"
+#include "common/trace.h"
 #include "common/util.h"
 #include "common/worker_link.h"
 #include "helper_fake_worker.h"
@@ -102,6 +103,52 @@ static void query(void)
 	if (*order == FAKE_SILENT)
 		return;
 	say(&done, NULL, 0);
+}
+
+/* A batch, a flip, and, where it is told so, nonsense behind them. */
+static void trace(int fd)
+{
+	static struct trace_file *file;
+	const uint64_t now = trace_now();
+	struct trace_record records[] = {
+		{ now, now + 1000, FAKE_FENCE, 0, TRACE_BATCH, 1 },
+		{ now, now + 400, FAKE_FENCE, 5, TRACE_DECODE, 1 },
+		{ now + 500, now + 900, FAKE_FENCE, 5, TRACE_GPU, 1 },
+		{ now, now, 7, 0, TRACE_FLIP, 2 },
+		{ now, now, 0, 1, TRACE_STATE, 0 },	/* not a worker's */
+		{ now + 1, now, 0, 0, TRACE_GPU, 1 },
+		{ now, now, 0, 0, TRACE_BATCH, 0 },
+		{ now, now, 0, 0, TRACE_BATCH, 99 },
+		{ now, now, 0, 0, TRACE_FLIP, 16 },
+		{ now, now, 0, 0, TRACE_KINDS, 0 },
+		{ now, now, 0, 0, 0xffff, 0xffff },
+		{ 0, 0, 0, 0, TRACE_NONE, 0 },
+		{ 0, 1, 0, 0, TRACE_DOORBELL, 0 },	/* out of its time: */
+		{ UINT64_MAX, UINT64_MAX, 0, 0, TRACE_DOORBELL, 0 },
+		{ 0, UINT64_MAX, 0, 0, TRACE_COMMIT, 0 },	/* cut to it */
+	};
+	size_t count = *order == FAKE_WILD_TRACE ? ARRAY_SIZE(records) : 4;
+
+	if (file)
+		munmap(file, sizeof(*file));
+	file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    fd, 0);
+	if (file == MAP_FAILED)
+		_exit(27);
+	close(fd);
+	for (size_t i = 0; i < count; i++)
+		trace_put(file, &records[i]);
+	if (*order == FAKE_WILD_TRACE)
+		file->taken = UINT64_MAX;
+}
+
+static void trace_stop(void)
+{
+	const struct worker_trace_done done = {
+		{ WORKER_TRACE_DONE, message.header.cookie } };
+
+	if (*order != FAKE_SILENT)
+		say(&done, NULL, 0);
 }
 
 static void obey(void)
@@ -205,6 +252,10 @@ int main(void)
 			query();
 		else if (message.header.op == WORKER_SCREENSHOT)
 			screenshot();
+		else if (message.header.op == WORKER_TRACE)
+			trace(fds[16]);
+		else if (message.header.op == WORKER_TRACE_STOP)
+			trace_stop();
 		else if (message.header.op == WORKER_HEAD_SET)
 			head_set();
 	}

@@ -14,6 +14,7 @@ enum fake_order {
 	FAKE_WRONG_COOKIE,
 	FAKE_SHORT_PICTURE,
 	FAKE_UNSEALED_PICTURE,
+	FAKE_WILD_TRACE,		/* records that make no sense */
 };
 
 #define FAKE_WIDTH	64u
@@ -22,6 +23,7 @@ enum fake_order {
 #define FAKE_DARK_HEAD	1u
 #define FAKE_BATCHES	10u		/* more at each question, */
 #define FAKE_GPU_TIME	3000000u	/* ns */
+#define FAKE_FENCE	77u		/* of a batch in its trace */
 #define FAKE_PIXEL(head, i) ((uint32_t)(head) << 20 | (uint32_t)(i))
 
 #endif

@@ -29,7 +29,7 @@ with open("host-backend/manager/io.pvgpu.Manager.varlink") as description:
 
 # helper_fake_worker.h
 (BEHAVE, CRASH, EXIT, JUNK, DEAF, SILENT, WRONG_COOKIE, SHORT_PICTURE,
- UNSEALED_PICTURE) = range(9)
+ UNSEALED_PICTURE, WILD_TRACE) = range(10)
 
 
 def check(condition, text):

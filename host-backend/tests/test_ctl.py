@@ -20,7 +20,7 @@ from manager_support import *
 
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
 COMMANDS = ["types", "gpu", "create", "destroy", "list", "show", "stat",
-            "head", "screenshot",
+            "trace", "head", "screenshot",
             "qemu-args", "libvirt-xml"]
 
 

@@ -209,6 +209,8 @@ static void batches_retire(struct worker *w, struct channel *c)
 		c->count--;
 		c->done = b->position;
 		w->statistics.batches++;
+		if (trace_on(&w->trace))
+			trace_batch(&w->trace, c, b);
 		/* A failure is told before its fence is seen to pass. */
 		if (failed) {
 			batch_answer(w, c, b);
@@ -290,6 +292,8 @@ static bool batch_take(struct worker *w, struct channel *c)
 		return false;
 	b = &c->batches[(c->first + c->count++) % BATCHES_MAX];
 	*b = (struct batch){ .position = q->submit.consumed };
+	if (trace_on(&w->trace))
+		b->taken = trace_now();
 	v = batch_start(w, c, b, w->channel_message, length);
 	if (refused(v)) {
 		b->verdict = v;

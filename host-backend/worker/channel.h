@@ -31,6 +31,7 @@ struct batch {
 	struct pvgpu_msg msg;
 	uint64_t fence;
 	uint32_t position;		/* in the ring, behind it */
+	uint64_t taken;			/* ns, while a trace is on */
 	struct verdict verdict;		/* once done */
 	bool done;
 };

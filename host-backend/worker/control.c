@@ -158,6 +158,7 @@ static struct verdict commit(struct worker *w, const void *message,
 			     uint32_t length, struct answer *a)
 {
 	const struct pvgpu_commit *q = message;
+	uint64_t begin = trace_on(&w->trace) ? trace_now() : 0;
 	struct head_state next[PVGPU_MAX_HEADS];
 	const struct head *read = NULL;	/* one picture at a time */
 	uint64_t now = 0, due, until = 0;
@@ -185,12 +186,16 @@ static struct verdict commit(struct worker *w, const void *message,
 		/* From the completion on nobody reads the old buffers. */
 		present_before_latch(w, &w->heads.head[i]);
 		heads_latch(&w->heads.head[i], &next[i]);
+		if (trace_on(&w->trace))
+			trace_event(&w->trace, TRACE_FLIP, i, next[i].frame);
 		if (limiter_limits(&w->limiter, &next[i])) {
 			due = limiter_book(&w->limiter, i, &next[i], now);
 			if (due > now && due > until)
 				until = due;
 		}
 	}
+	if (trace_on(&w->trace))
+		trace_commit(&w->trace, begin, mask);
 	return read || until ? deferred_commit(w, &q->msg, read, until) : v;
 }
 

@@ -124,6 +124,14 @@ static int query(struct worker *w, uint32_t cookie)
 	return answer(w, &done, NULL, 0);
 }
 
+static int trace_stopped(struct worker *w, uint32_t cookie)
+{
+	struct worker_trace_done done = { { WORKER_TRACE_DONE, cookie } };
+
+	trace_stop(&w->trace);
+	return answer(w, &done, NULL, 0);
+}
+
 int link_serve(struct worker *w)
 {
 	int fds[FDPASS_MAX];
@@ -153,6 +161,14 @@ int link_serve(struct worker *w)
 	case WORKER_PEER:
 		return grants_peer(&w->grants, message.peer.id, fds[0]) ? 0 :
 		       -EPROTO;
+	case WORKER_TRACE:
+		n = trace_start(&w->trace, fds[0]);
+		close_fd(fds[0]);
+		if (n)
+			log_warning("cannot trace: %s", strerror(-(int)n));
+		return 0;
+	case WORKER_TRACE_STOP:
+		return trace_stopped(w, message.header.cookie);
 	default:
 		while (count)
 			close_fd(fds[--count]);

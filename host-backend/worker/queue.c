@@ -186,6 +186,8 @@ void interrupts_send(struct worker *w)
 		/* Full counter: the guest has plenty to wake up for. */
 		if (write(w->vectors[v], &one, sizeof(one)) == sizeof(one))
 			w->statistics.interrupts++;
+		if (trace_on(&w->trace))
+			trace_event(&w->trace, TRACE_INTERRUPT, v, 0);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <virglrenderer.h>
 
 #include "common/log.h"
+#include "common/trace.h"
 #include "common/util.h"
 #include "egl.h"
 #include "stream.h"
@@ -355,6 +356,8 @@ static void submit(struct render *g, struct job *job)
 		land(g, job, verdict(PVGPU_STATUS_CONTEXT_LOST, 0));
 		return;
 	}
+	if (job->traced)
+		job->submitted = trace_now();
 	stream_settle(c->stream);
 	atomic_store(&c->charged, stream_charged(c->stream));
 	fly(g, job);
@@ -382,6 +385,8 @@ static void transfer(struct render *g, struct job *job)
 
 static void batch(struct render *g, struct job *job)
 {
+	if (job->traced)
+		job->begun = trace_now();
 	if (job->kind == JOB_NOP) {
 		end(g, job, accepted());
 		return;

@@ -88,6 +88,7 @@ static void account(struct renderer *r, struct job *job)
 
 	job->granted = false;
 	job->gpu_time = took;
+	job->ended = r->grants->gate.last_fence;
 	if (!job->context || refused(job->verdict))
 		return;
 	atomic_fetch_add(&job->context->busy, took);

@@ -133,6 +133,10 @@ struct job {
 	};
 	uint64_t fence;			/* the renderer's thread only */
 	uint64_t gpu_time;		/* ns; of a batch that is done */
+	bool traced;			/* wants these, in ns: */
+	uint64_t begun;
+	uint64_t submitted;		/* 0: was not */
+	uint64_t ended;			/* its fence was reached */
 	uint32_t count;			/* of pieces; the commands of SUBMIT,
 					 * the VRAM of BACK and BLOB_CREATE */
 	struct iovec pieces[];

@@ -594,6 +594,8 @@ static void job_done(struct worker *w, struct job *job)
 	case JOB_SUBMIT:
 	case JOB_TRANSFER_TO:
 	case JOB_TRANSFER_FROM:
+		if (trace_on(&w->trace))
+			trace_job(&w->trace, job);
 		batch_end(w, &w->channels[job->channel - 1], job->batch,
 			  job->verdict);
 		break;

@@ -16,6 +16,7 @@ static struct verdict send(struct worker *w, struct channel *c,
 	job->priority = (uint8_t)c->priority;
 	job->batch = b;
 	job->context = context;
+	job->traced = trace_on(&w->trace);
 	if (context)
 		context->jobs++;
 	renderer_batch(w->virgl.renderer, job);

@@ -137,6 +137,7 @@ void worker_finish(struct worker *w)
 			free(w->channels[i].batches);
 		}
 	present_finish(&w->present);
+	trace_stop(&w->trace);
 	resource_table_finish(&w->resources);
 	if (w->window)
 		munmap(w->window, w->layout.size);
@@ -165,6 +166,8 @@ static void doorbell(struct worker *w, uint32_t vector)
 	    sizeof(count))
 		return;
 	w->statistics.doorbells++;
+	if (trace_on(&w->trace))
+		trace_event(&w->trace, TRACE_DOORBELL, vector, 0);
 	if (!vector)
 		attach_look(w);
 	queues_ring(w, vector);

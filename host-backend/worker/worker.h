@@ -25,6 +25,7 @@
 #include "present.h"
 #include "queue.h"
 #include "resource.h"
+#include "trace.h"
 #include "virgl.h"
 
 struct worker_statistics {
@@ -74,6 +75,7 @@ struct worker {
 
 	char renderer[128];		/* GL_RENDERER; "": none started */
 	struct worker_statistics statistics;
+	struct trace trace;
 	/* Private copies of the messages in hand. */
 	uint64_t control_message[PVGPU_MESSAGE_MAX / 8];
 	uint64_t channel_message[PVGPU_MESSAGE_MAX / 8];
