@@ -40,6 +40,33 @@ int parse_number(uint64_t *ret, const char *text, uint64_t max)
 	return 0;
 }
 
+int parse_decimal(uint64_t *ret, const char *text, unsigned int places,
+		  uint64_t max)
+{
+	size_t whole = strcspn(text, "."), used = 0;
+	char digits[40];
+	uint64_t v;
+
+	/* Without the dot, and with noughts for what is not said. */
+	if (whole + places >= sizeof(digits) || !whole)
+		return -EINVAL;
+	memcpy(digits, text, whole);
+	text += whole;
+	if (*text && !*++text)
+		return -EINVAL;
+	for (; used < places && *text; used++)
+		digits[whole + used] = *text++;
+	if (*text)
+		return -EINVAL;
+	while (used < places)
+		digits[whole + used++] = '0';
+	digits[whole + used] = '\0';
+	if (parse_number(&v, digits, max))
+		return -EINVAL;
+	*ret = v;
+	return 0;
+}
+
 int parse_size(uint64_t *ret, const char *text)
 {
 	const uint64_t max = 1ull << 62;

@@ -12,6 +12,11 @@
 /* Digits only, at most `max`. Returns 0, or -EINVAL. */
 int parse_number(uint64_t *ret, const char *text, uint64_t max);
 
+/* Digits, and up to `places` more behind a dot: in units of the last place, at
+ * most `max`. "59.94" with 3 places is 59940. Returns 0, or -EINVAL. */
+int parse_decimal(uint64_t *ret, const char *text, unsigned int places,
+		  uint64_t max);
+
 /* A number with B, KiB, MiB, GiB or TiB directly or after blanks behind it,
  * at most 2^62. Returns 0, or -EINVAL. */
 int parse_size(uint64_t *ret, const char *text);

@@ -2,6 +2,7 @@
 /* The tables of subcommands and their options: the one place that names them,
  * for the parser and for every --help. */
 #include "ctl.h"
+#include "types/setting.h"
 
 const struct ctl_option ctl_options[] = {
 	{ 'o', true, "--output", "a file name" },
@@ -14,6 +15,16 @@ const struct ctl_option ctl_options[] = {
 	{ 'n', true, "--count", "a number" },
 	{ 's', true, "--seconds", "0.1 to 600" },
 	{ 'l', false, "--placement", "an id, see gpu placements" },
+	{ 'y', false, "--policy", POLICY_ALLOWED },
+	{ 'r', false, "--order", ORDER_ALLOWED },
+	{ 'c', false, "--slice", SLICE_ALLOWED },
+	{ 'q', false, "--frequency", FREQUENCY_ALLOWED },
+	{ 'a', false, "--factor", FACTOR_ALLOWED },
+	{ 'w', false, "--weight", WEIGHT_ALLOWED },
+	{ 'h', false, "--share", SHARE_ALLOWED },
+	{ 'b', false, "--borrow", BORROW_ALLOWED },
+	{ 'g', false, "--watchdog", WATCHDOG_ALLOWED },
+	{ 't', false, "--frame-limit", FRAME_LIMIT_ALLOWED },
 	{ 0 }
 };
 
@@ -65,6 +76,27 @@ const struct ctl_command ctl_commands[] = {
 	  "                     for one that pvgpu makes, with the type's mode\n"
 	  "                     (a file of that name is ./default)\n",
 	  ctl_head },
+	{ "sched", "show|set [NAME] [OPTION...]", 1, 2, CTL_SETTING_OPTIONS,
+	  "show or set how the GPU's time is shared out",
+	  "'show' tells it of the GPU and all vGPUs, or of one. 'set' changes it\n"
+	  "while VMs run, and for good; 'default' as a value takes that back.\n"
+	  "Of the GPU:\n"
+	  "  --policy POLICY    best-effort: work in flight is bounded, no more;\n"
+	  "                     equal-share: by weight among those that draw;\n"
+	  "                     fixed-share: each its share of all time\n"
+	  "  --order ORDER      strict or least-served\n"
+	  "  --slice TIME       of a turn, least-served, 1ms to 30ms\n"
+	  "  --frequency HZ     of turns, strict, 63 to 960\n"
+	  "  --factor NUMBER    turns to pay overshoot back in, strict, 1 to 60\n"
+	  "Of a vGPU, NAME:\n"
+	  "  --weight NUMBER    1 to 1000; equal-share\n"
+	  "  --share PERCENT    of the GPU, such as 12.5%; fixed-share. Default:\n"
+	  "                     by size\n"
+	  "  --borrow PERCENT   of its share, 100% to 3200%, that it may have\n"
+	  "                     in all while others are idle; fixed-share\n"
+	  "  --watchdog TIME    the longest batch, 10ms to 60s\n"
+	  "  --frame-limit HZ   frames a second of each head, 1 to 1000, or off\n",
+	  ctl_sched },
 	{ "screenshot", "[-o FILE] NAME HEAD", 2, 2, "o",
 	  "save what a head shows as PNG",
 	  "  -o, --output FILE   [NAME-HEAD.png]; - is standard output\n",

@@ -41,6 +41,8 @@ struct ctl_option {
 	const char *value;		/* what it takes, for people; NULL: none */
 };
 extern const struct ctl_option ctl_options[];
+/* The letters of what `sched set` sets, in the order of enum setting. */
+#define CTL_SETTING_OPTIONS "yrcqawhbgt"
 
 /* The option's value ("" where it takes none), or NULL: not given. */
 static inline const char *ctl_option(const struct ctl *ctl, char letter)
@@ -109,6 +111,7 @@ enum ctl_status ctl_list(struct ctl *ctl);
 enum ctl_status ctl_show(struct ctl *ctl);
 enum ctl_status ctl_gpu(struct ctl *ctl);
 enum ctl_status ctl_head(struct ctl *ctl);
+enum ctl_status ctl_sched(struct ctl *ctl);
 enum ctl_status ctl_stat(struct ctl *ctl);
 enum ctl_status ctl_trace(struct ctl *ctl);
 enum ctl_status ctl_screenshot(struct ctl *ctl);

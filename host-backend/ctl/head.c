@@ -9,33 +9,6 @@
 
 #define EDID_FILE_MAX 65536	/* the daemon says what is too much */
 
-/* "60" or "59.94" to mHz. */
-static int parse_hertz(uint64_t *ret, const char *text)
-{
-	const char *dot = strchr(text, '.');
-	size_t whole = dot ? (size_t)(dot - text) : strlen(text);
-	char digits[16];
-	uint64_t hz, milli = 0;
-
-	if (!whole || whole >= sizeof(digits))
-		return -EINVAL;
-	memcpy(digits, text, whole);
-	digits[whole] = '\0';
-	if (parse_number(&hz, digits, 1000000))
-		return -EINVAL;
-	if (dot) {
-		size_t places = strlen(dot + 1);
-
-		if (!places || places > 3 ||
-		    parse_number(&milli, dot + 1, 999))
-			return -EINVAL;
-		for (; places < 3; places++)
-			milli *= 10;
-	}
-	*ret = hz * 1000 + milli;
-	return 0;
-}
-
 /* Adds width, height and, if it is said, refresh. */
 static int add_mode(json_object *parameters, const char *text)
 {
@@ -54,7 +27,7 @@ static int add_mode(json_object *parameters, const char *text)
 	*x++ = '\0';
 	if (parse_number(&width, copy, INT32_MAX) ||
 	    parse_number(&height, x, INT32_MAX) ||
-	    (at && parse_hertz(&refresh, at)))
+	    (at && parse_decimal(&refresh, at, 3, INT32_MAX)))
 		return -EINVAL;
 	json_object_object_add(parameters, "width",
 			       json_object_new_int64((int64_t)width));

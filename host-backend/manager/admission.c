@@ -8,6 +8,7 @@
 
 #include "common/size.h"
 #include "common/util.h"
+#include "sched_setting.h"
 
 struct sums {
 	uint64_t framebuffers;		/* so also: window budgets */
@@ -39,6 +40,14 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* What is left of the GPU's time, where it is given away in shares. */
+static uint64_t left_shares(const struct manager *m)
+{
+	return sched_setting_config(m, &m->config).policy == SCHED_FIXED_SHARE ?
+	       left(SCHED_WHOLE, sched_setting_shares(m, &m->config, NULL)) :
+	       UINT64_MAX;
+}
+
 uint32_t admission_units(const struct vgpu_type *type)
 {
 	return (uint32_t)(type->limits.framebuffer / PLACEMENT_UNIT);
@@ -56,7 +65,8 @@ uint64_t admission_room(const struct manager *m, const struct vgpu_type *type)
 			   l->framebuffer);
 	if (type->max_instances)
 		room = least(room, left(type->max_instances, s.of_type));
-	return room;
+	return least(room, left_shares(m) /
+			   sched_setting_share(m, &m->config, type, NULL));
 }
 
 uint64_t admission_most(const struct manager *m, const struct vgpu_type *type)
@@ -162,9 +172,10 @@ static bool check_placement(const struct manager *m,
 }
 
 bool admission_check(const struct manager *m, const struct vgpu_type *type,
-		     int64_t placement, uint32_t *ret_at,
-		     struct refusal *refusal)
+		     const struct settings *set, int64_t placement,
+		     uint32_t *ret_at, struct refusal *refusal)
 {
+	uint32_t share = sched_setting_share(m, &m->config, type, set);
 	const struct vgpu_limits *l = &type->limits;
 	struct sums s = sum_up(m, type);
 	char wanted[SIZE_TEXT_MAX], rest[SIZE_TEXT_MAX], total[SIZE_TEXT_MAX];
@@ -195,6 +206,14 @@ bool admission_check(const struct manager *m, const struct vgpu_type *type,
 		no_room(m, refusal, "there are %" PRIu64 " of %s, and its "
 			"max_instances is %u", s.of_type, type->name,
 			type->max_instances);
+		return false;
+	}
+	vacant = left_shares(m);
+	if (vacant < share) {
+		no_room(m, refusal, "the policy is fixed-share, %s's share is "
+			"%s, and %s of the GPU's time are not given away yet",
+			type->name, setting_text(wanted, SETTING_SHARE, share),
+			setting_text(rest, SETTING_SHARE, vacant));
 		return false;
 	}
 	return placement == ANYWHERE ||

@@ -2,8 +2,8 @@
 /*
  * Whether one more vGPU may be: a place on the GPU, the sum of framebuffers
  * and device budgets against its memory, the sum of windows against the host's
- * memory, and the type's own limit. The same questions for a new vGPU and for
- * one of before the reboot.
+ * memory, under fixed share the shares of the GPU's time, and the type's own
+ * limit. The same questions for a new vGPU and for one of before the reboot.
  */
 #ifndef PVGPU_ADMISSION_H
 #define PVGPU_ADMISSION_H
@@ -19,11 +19,12 @@ struct refusal {
 
 #define ANYWHERE INT64_MIN
 
-/* May a vGPU of the type lie at `placement`, or ANYWHERE? True: *ret_at is the
- * id. False: *refusal says why not and what would do. */
+/* May a vGPU of the type, of whose time slices `set` was set (NULL: nothing),
+ * lie at `placement`, or ANYWHERE? True: *ret_at is the id. False: *refusal says
+ * why not and what would do. */
 bool admission_check(const struct manager *m, const struct vgpu_type *type,
-		     int64_t placement, uint32_t *ret_at,
-		     struct refusal *refusal);
+		     const struct settings *set, int64_t placement,
+		     uint32_t *ret_at, struct refusal *refusal);
 
 /* How many more vGPUs of the type would be admitted now. */
 uint64_t admission_room(const struct manager *m, const struct vgpu_type *type);

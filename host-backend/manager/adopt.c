@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "sched_setting.h"
 #include "varlink.h"
 
 #define RECORD_VERSION 1
@@ -124,6 +125,11 @@ static json_object *save_vgpu(struct vgpu *v)
 	json_put_int(o, "placement", v->placement);
 	save_uuid(o, v);
 	json_put(o, "limits", save_limits(&v->limits));
+	json_put_int(o, "maxInstances", v->type->max_instances);
+	json_put(o, "typeScheduling",
+		 settings_json(&v->type->schedule, SETTINGS_VGPU));
+	json_put(o, "scheduling",
+		 settings_json(&v->scheduling, SETTINGS_VGPU));
 	json_put(o, "heads", save_heads(v));
 	json_put_int(o, "stage", broker_stage(v->broker));
 	json_put_int(o, "qemuPid", (uint64_t)broker_qemu_pid(v->broker));
@@ -176,6 +182,19 @@ static void read_heads(struct vgpu *v, json_object *heads)
 	}
 }
 
+/* What settings_json() wrote; one that was made before there were any has
+ * none. */
+static void read_scheduling(struct settings *s, json_object *from,
+			    const char *name)
+{
+	char why[SETTING_WHY_MAX];
+	json_object *o;
+
+	if (json_object_object_get_ex(from, name, &o) &&
+	    settings_from_json(s, o, SETTINGS_VGPU, why))
+		log_error("%s: %s: %s", get_text(from, "name"), name, why);
+}
+
 /* Its type as it was when the vGPU was made. */
 static bool read_type(struct vgpu_type *type, json_object *from)
 {
@@ -189,6 +208,9 @@ static bool read_type(struct vgpu_type *type, json_object *from)
 	snprintf(type->board, sizeof(type->board), "%s",
 		 get_text(from, "board"));
 	type->series = get_text(from, "series")[0];
+	type->max_instances = (uint32_t)get_number(from, "maxInstances");
+	type_schedule_defaults(&type->schedule, type->series);
+	read_scheduling(&type->schedule, from, "typeScheduling");
 	return type->name[0] && type->limits.framebuffer &&
 	       type->limits.heads <= PVGPU_MAX_HEADS;
 }
@@ -209,8 +231,10 @@ static void adopt_vgpu(struct manager *m, json_object *from)
 		.replaced = (unsigned int)get_number(from, "replaced"),
 	};
 	struct vgpu_type type = { 0 };
+	struct settings scheduling = { 0 };
 	uint8_t uuid[16];
 	struct vgpu_spec spec = {
+		.scheduling = &scheduling,
 		.name = get_text(from, "name"),
 		.type = &type,
 		.placement = (uint32_t)get_number(from, "placement"),
@@ -220,6 +244,7 @@ static void adopt_vgpu(struct manager *m, json_object *from)
 	struct vgpu *v;
 	int r = -EINVAL;
 
+	read_scheduling(&scheduling, from, "scheduling");
 	if (vgpu_name_is_valid(spec.name) && !manager_find(m, spec.name) &&
 	    past.stage <= BROKER_CONNECTED && read_type(&type, from) &&
 	    read_uuid(uuid, get_text(from, "uuid")))

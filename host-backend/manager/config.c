@@ -118,6 +118,18 @@ static int set_metrics(struct config *c, const char *value)
 	return http_address_parse(&c->metrics, value);
 }
 
+#define SET_SETTING(key, which) \
+	static int set_##key(struct config *c, const char *value) \
+	{ \
+		return settings_read(&c->schedule, which, value); \
+	}
+SET_SETTING(policy, SETTING_POLICY)
+SET_SETTING(order, SETTING_ORDER)
+SET_SETTING(slice, SETTING_SLICE)
+SET_SETTING(frequency, SETTING_FREQUENCY)
+SET_SETTING(factor, SETTING_FACTOR)
+#undef SET_SETTING
+
 #define GROUP_ALLOWED "the name or number of a group of this host, or nothing"
 
 const struct config_key config_keys[CONFIG_KEYS] = {
@@ -129,6 +141,16 @@ const struct config_key config_keys[CONFIG_KEYS] = {
 		"a size of 1GiB to 4096GiB, in whole GiB, such as 24GiB" },
 	[CONFIG_GPU_MODE] = { "gpu", "mode", "gpu-mode", set_gpu_mode,
 		PLACEMENT_MODES_ALLOWED },
+	[CONFIG_POLICY] = { "scheduler", "policy", "policy", set_policy,
+		POLICY_ALLOWED },
+	[CONFIG_ORDER] = { "scheduler", "order", "order", set_order,
+		ORDER_ALLOWED },
+	[CONFIG_SLICE] = { "scheduler", "slice", "slice", set_slice,
+		SLICE_ALLOWED },
+	[CONFIG_FREQUENCY] = { "scheduler", "frequency", "frequency",
+		set_frequency, FREQUENCY_ALLOWED },
+	[CONFIG_FACTOR] = { "scheduler", "factor", "factor", set_factor,
+		FACTOR_ALLOWED },
 	[CONFIG_HOST_MEMORY] = { "manager", "host_memory", "host-memory",
 		set_host_memory, "1% to 1000% of this host's RAM, or a size of "
 		"1GiB or more, such as 16GiB" },
@@ -237,7 +259,7 @@ int config_parse(struct config *config, FILE *stream, const char *file,
 		.conf = {
 			.stream = stream, .file = file,
 			.section = begin_section, .key = handle_key,
-			.section_allowed = "[gpu] or [manager]",
+			.section_allowed = "[gpu], [scheduler] or [manager]",
 			.report = report, .report_userdata = userdata,
 		},
 	};

@@ -12,6 +12,7 @@
 #include "gpu_find.h"
 #include "http.h"
 #include "types/placement.h"
+#include "types/setting.h"
 
 #define CONFIG_FILE	"/etc/pvgpu/pvgpud.conf"
 #define NO_GROUP	((gid_t)-1)
@@ -21,6 +22,7 @@ struct config {
 	char gpu_device[GPU_WANTED_MAX];	/* for gpu_find() */
 	uint64_t gpu_memory;		/* bytes */
 	enum placement_mode gpu_mode;	/* until one is set at run time */
+	struct settings schedule;	/* of the GPU, what is given */
 	uint64_t host_memory;		/* bytes that all windows may take */
 	gid_t socket_group;		/* of the control socket, or NO_GROUP */
 	gid_t vgpu_socket_group;	/* of the vGPUs' sockets */
@@ -29,6 +31,8 @@ struct config {
 
 enum config_key_index {
 	CONFIG_GPU_NAME, CONFIG_GPU_DEVICE, CONFIG_GPU_MEMORY, CONFIG_GPU_MODE,
+	CONFIG_POLICY, CONFIG_ORDER, CONFIG_SLICE, CONFIG_FREQUENCY,
+	CONFIG_FACTOR,
 	CONFIG_HOST_MEMORY, CONFIG_SOCKET_GROUP, CONFIG_VGPU_SOCKET_GROUP,
 	CONFIG_METRICS,
 	CONFIG_KEYS,

@@ -9,6 +9,7 @@
 #include "common/size.h"
 #include "common/util.h"
 #include "options.h"
+#include "sched_setting.h"
 
 static void print_report(void *userdata, const char *line)
 {
@@ -100,6 +101,21 @@ static int find_gpu(struct gpu_device *gpu, const struct config *config)
 	return r;
 }
 
+/* The vGPUs that there are keep their shares. */
+static int check_shares(const struct manager *m, const struct config *config)
+{
+	uint64_t shares = sched_setting_shares(m, config, NULL);
+	char text[SETTING_TEXT_MAX];
+
+	if (shares <= SCHED_WHOLE ||
+	    sched_setting_config(m, config).policy != SCHED_FIXED_SHARE)
+		return 0;
+	log_error("policy: fixed-share given; allowed is one of the others, "
+		  "since the vGPUs that there are have %s of the GPU together",
+		  setting_text(text, SETTING_SHARE, shares));
+	return -ENOSPC;
+}
+
 /* Takes the new configuration where it concerns what is placed. */
 static int apply_gpu(struct manager *m, const struct config *config)
 {
@@ -143,6 +159,8 @@ int configure(struct manager *m)
 	if (!r)
 		r = r_types;
 	if (!r)
+		r = check_shares(m, &config);
+	if (!r)
 		r = apply_gpu(m, &config);
 	if (r < 0) {
 		vgpu_types_clear(&types);
@@ -152,5 +170,7 @@ int configure(struct manager *m)
 	m->types = types;
 	m->config = config;
 	m->gpu = gpu;
+	if (m->schedule)
+		sched_setting_apply(m);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "sched_setting.h"
 #include "varlink.h"
 
 json_object *describe_type(const struct vgpu_type *type)
@@ -44,6 +45,10 @@ json_object *describe_type(const struct vgpu_type *type)
 	while ((word = strsep(&class_rest, " ")))
 		json_object_array_add(classes, json_object_new_string(word));
 	json_put(o, "classes", classes);
+	for (enum setting i = SETTING_WEIGHT; i < SETTINGS; i++)
+		if (settings_has(&type->schedule, i))
+			json_put(o, setting_infos[i].member,
+				 setting_json(i, type->schedule.value[i]));
 	return o;
 }
 

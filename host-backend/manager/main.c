@@ -24,6 +24,7 @@
 #include "manager.h"
 #include "metrics.h"
 #include "options.h"
+#include "sched_setting.h"
 #include "state.h"
 
 /* The worker program: as told, or beside us, or where packages put it. */
@@ -249,7 +250,8 @@ static int run(struct manager *m)
 
 	if (asprintf(&path, "%s/control", m->runtime_dir) < 0)
 		return -ENOMEM;
-	state_restore_mode(m);
+	state_restore_gpu(m);
+	sched_setting_apply(m);
 	/* Those that are alive before those that are only written down. */
 	r = open_units(m, m->options->worker_unit);
 	if (r < 0)

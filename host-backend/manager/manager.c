@@ -7,6 +7,7 @@
 #include "admission.h"
 #include "adopt.h"
 #include "common/log.h"
+#include "sched_setting.h"
 #include "state.h"
 
 struct vgpu *manager_find(struct manager *m, const char *name)
@@ -71,6 +72,7 @@ int manager_create(struct manager *m, const struct vgpu_spec *spec,
 		return r;
 	}
 	insert(m, v);
+	sched_setting_apply(m);
 	/* Nobody may use a socket that a sudden death would take away. */
 	if (!m->adopting)
 		store_barrier(m->store);
@@ -96,21 +98,23 @@ void manager_destroy(struct manager *m, struct vgpu *vgpu)
 	log_info("%s: gone", vgpu->name);
 	placement_release(&m->map, vgpu->placement);
 	vgpu_free(vgpu);
+	sched_setting_apply(m);
 	manager_record(m);
 }
 
 int manager_set_mode(struct manager *m, enum placement_mode mode)
 {
 	enum placement_mode before = m->map.mode;
+	bool was_set = m->mode_was_set;
 	int r = placement_set_mode(&m->map, mode);
 
 	if (r < 0)
 		return r;
-	r = state_save_mode(m->state, mode);
+	m->mode_was_set = true;
+	r = state_save_gpu(m);
 	if (r < 0) {
 		m->map.mode = before;
-		return r;
+		m->mode_was_set = was_set;
 	}
-	m->mode_was_set = true;
-	return 0;
+	return r;
 }

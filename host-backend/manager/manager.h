@@ -30,6 +30,7 @@ struct manager {
 	struct config config;		/* configure.c fills this and types */
 	struct gpu_device gpu;		/* what workers are told to render on */
 	struct vgpu_types types;
+	struct settings scheduling;	/* of the GPU, what was set by calls */
 	struct placement_map map;	/* of the GPU, what vGPUs have */
 	bool mode_was_set;		/* by a call; the configuration's yields */
 	struct state *state;		/* NULL: nothing outlives this process */

@@ -140,7 +140,8 @@ static void create(struct varlink_call *call)
 	spec.type = method_type(call);
 	if (!spec.type)
 		return;
-	if (!admission_check(m, spec.type, varlink_given(call, "placement") ?
+	if (!admission_check(m, spec.type, NULL,
+			     varlink_given(call, "placement") ?
 			     varlink_int(call, "placement") : ANYWHERE,
 			     &spec.placement, &refusal)) {
 		varlink_error(call, refusal.error, refusal.field, "%s",
@@ -462,6 +463,24 @@ const struct varlink_method manager_methods[] = {
 		     { "refresh", json_type_int, true },
 		     { "edid", json_type_string, true }), method_set_head,
 	  true },
+	{ "io.pvgpu.Manager.GetGpuScheduling", PARAMETERS(),
+	  method_get_gpu_scheduling, false },
+	{ "io.pvgpu.Manager.SetGpuScheduling",
+	  PARAMETERS({ "policy", json_type_string, true },
+		     { "order", json_type_string, true },
+		     { "slice", json_type_int, true },
+		     { "frequency", json_type_int, true },
+		     { "factor", json_type_int, true }),
+	  method_set_gpu_scheduling, true },
+	{ "io.pvgpu.Manager.GetScheduling", PARAMETERS(NAME),
+	  method_get_scheduling, false },
+	{ "io.pvgpu.Manager.SetScheduling",
+	  PARAMETERS(NAME, { "weight", json_type_int, true },
+		     { "share", json_type_int, true },
+		     { "borrow", json_type_int, true },
+		     { "watchdog", json_type_int, true },
+		     { "frameLimit", json_type_int, true }),
+	  method_set_scheduling, true },
 	{ "io.pvgpu.Manager.LibvirtXml", PARAMETERS(NAME), method_libvirt_xml,
 	  false },
 	{ "io.pvgpu.Manager.QemuArguments", PARAMETERS(NAME), qemu_arguments,

@@ -28,6 +28,11 @@ void method_list_heads(struct varlink_call *call);
 void method_set_head(struct varlink_call *call);
 /* methods_trace.c */
 void method_trace(struct varlink_call *call);
+/* methods_sched.c */
+void method_get_gpu_scheduling(struct varlink_call *call);
+void method_set_gpu_scheduling(struct varlink_call *call);
+void method_get_scheduling(struct varlink_call *call);
+void method_set_scheduling(struct varlink_call *call);
 /* methods_libvirt.c */
 void method_libvirt_xml(struct varlink_call *call);
 

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "json_file.h"
+#include "sched_setting.h"
 #include "varlink.h"
 
 #define STATE_VERSION	1
@@ -87,7 +88,7 @@ static void file_name(char out[VGPU_NAME_MAX + sizeof(SUFFIX)],
 }
 
 /* What was set of a vGPU since it was made. */
-static json_object *settings_json(const struct vgpu *v)
+static json_object *vgpu_settings_json(const struct vgpu *v)
 {
 	json_object *o = json_object_new_object();
 	json_object *heads = json_object_new_array();
@@ -97,6 +98,9 @@ static json_object *settings_json(const struct vgpu *v)
 			json_object_array_add(heads,
 				head_setting_json(i, &v->heads[i]));
 	json_put(o, "heads", heads);
+	if (v->scheduling.given)
+		json_put(o, "scheduling",
+			 settings_json(&v->scheduling, SETTINGS_VGPU));
 	return o;
 }
 
@@ -113,7 +117,7 @@ int state_save_vgpu(struct state *s, const struct vgpu *v)
 	json_put_string(o, "uuid", v->uuid);
 	json_put_string(o, "type", v->type->name);
 	json_put_int(o, "placement", v->placement);
-	json_put(o, "settings", settings_json(v));
+	json_put(o, "settings", vgpu_settings_json(v));
 	file_name(file, v->name);
 	return json_file_replace(s->vgpus, file, o);
 }
@@ -140,16 +144,20 @@ bool state_has_vgpu(struct state *s, const char *name)
 	return faccessat(s->vgpus, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int state_save_mode(struct state *s, enum placement_mode mode)
+int state_save_gpu(const struct manager *m)
 {
 	json_object *o;
 
-	if (!s)
+	if (!m->state)
 		return 0;
 	o = json_object_new_object();
 	json_put_int(o, "version", STATE_VERSION);
-	json_put_string(o, "mode", placement_mode_name(mode));
-	return json_file_replace(s->directory, "gpu" SUFFIX, o);
+	if (m->mode_was_set)
+		json_put_string(o, "mode", placement_mode_name(m->map.mode));
+	if (m->scheduling.given)
+		json_put(o, "scheduling",
+			 settings_json(&m->scheduling, SETTINGS_GPU));
+	return json_file_replace(m->state->directory, "gpu" SUFFIX, o);
 }
 
 /* --------------------------------------------------------------- restore */
@@ -178,11 +186,30 @@ static int64_t get_int(json_object *object, const char *name)
 	return json_object_get_int64(value);
 }
 
-void state_restore_mode(struct manager *m)
+static void restore_mode(struct manager *m, const char *text)
 {
 	enum placement_mode mode;
-	json_object *o;
-	const char *why = "", *text;
+
+	if (placement_mode_parse(&mode, text)) {
+		log_error("%s/gpu" SUFFIX ": mode: allowed is %s; the GPU's "
+			  "mode is %s", m->state->path,
+			  PLACEMENT_MODES_ALLOWED,
+			  placement_mode_name(m->map.mode));
+	} else if (!placement_set_mode(&m->map, mode)) {
+		m->mode_was_set = true;
+		if (mode != m->config.gpu_mode)
+			log_info("the GPU is in %s mode, as was set at run "
+				 "time, not in %s mode as is configured",
+				 placement_mode_name(mode),
+				 placement_mode_name(m->config.gpu_mode));
+	}
+}
+
+void state_restore_gpu(struct manager *m)
+{
+	char wrong[SETTING_WHY_MAX];
+	json_object *o, *scheduling;
+	const char *why = "";
 
 	if (!m->state || faccessat(m->state->directory, "gpu" SUFFIX, F_OK,
 				   AT_SYMLINK_NOFOLLOW) < 0)
@@ -194,21 +221,22 @@ void state_restore_mode(struct manager *m)
 			  placement_mode_name(m->map.mode));
 		return;
 	}
-	text = get_string(o, "mode");
-	if (get_int(o, "version") != STATE_VERSION || !text ||
-	    placement_mode_parse(&mode, text)) {
-		log_error("%s/gpu" SUFFIX ": mode: allowed is %s, and version "
-			  "%d; the GPU's mode is %s", m->state->path,
-			  PLACEMENT_MODES_ALLOWED, STATE_VERSION,
-			  placement_mode_name(m->map.mode));
-	} else if (!placement_set_mode(&m->map, mode)) {
-		m->mode_was_set = true;
-		if (mode != m->config.gpu_mode)
-			log_info("the GPU is in %s mode, as was set at run "
-				 "time, not in %s mode as is configured",
-				 placement_mode_name(mode),
-				 placement_mode_name(m->config.gpu_mode));
+	if (get_int(o, "version") != STATE_VERSION) {
+		log_error("%s/gpu" SUFFIX ": version: allowed is %d; nothing "
+			  "of it counts", m->state->path, STATE_VERSION);
+		json_object_put(o);
+		return;
 	}
+	if (json_object_object_get_ex(o, "mode", NULL)) {
+		const char *text = get_string(o, "mode");
+
+		restore_mode(m, text ? text : "");
+	}
+	if (json_object_object_get_ex(o, "scheduling", &scheduling) &&
+	    settings_from_json(&m->scheduling, scheduling, SETTINGS_GPU,
+			       wrong))
+		log_error("%s/gpu" SUFFIX ": scheduling: %s; what is "
+			  "configured counts", m->state->path, wrong);
 	json_object_put(o);
 }
 
@@ -277,15 +305,18 @@ static bool only_known_members(json_object *o, const char *const *known,
 	return true;
 }
 
-/* settings_json() back; false with the reason told. */
+/* vgpu_settings_json() back; false with the reason told. */
 static bool read_settings(const struct manager *m, const char *file,
 			  json_object *settings, const struct vgpu_limits *l,
-			  struct head_setting heads[PVGPU_MAX_HEADS])
+			  struct head_setting heads[PVGPU_MAX_HEADS],
+			  struct settings *scheduling)
 {
-	static const char *const known[] = { "heads", NULL };
-	json_object *array = NULL;
+	static const char *const known[] = { "heads", "scheduling", NULL };
+	json_object *array = NULL, *slices;
 	const char *unknown;
 	char why[HEAD_WHY_MAX];
+
+	_Static_assert(HEAD_WHY_MAX >= SETTING_WHY_MAX, "room for either");
 
 	for (uint32_t i = 0; i < l->heads; i++)
 		head_setting_default(&heads[i], l);
@@ -296,6 +327,11 @@ static bool read_settings(const struct manager *m, const char *file,
 	if (!only_known_members(settings, known, &unknown)) {
 		set_aside(m, file, "settings: %.64s is not one of version %d",
 			  unknown, STATE_VERSION);
+		return false;
+	}
+	if (json_object_object_get_ex(settings, "scheduling", &slices) &&
+	    settings_from_json(scheduling, slices, SETTINGS_VGPU, why)) {
+		set_aside(m, file, "settings: scheduling: %s", why);
 		return false;
 	}
 	if (!json_object_object_get_ex(settings, "heads", &array))
@@ -332,7 +368,9 @@ static void restore_from(struct manager *m, const char *file,
 	int64_t placement = get_int(o, "placement");
 	uint8_t uuid[16] = { 0 };
 	struct head_setting heads[PVGPU_MAX_HEADS];
-	struct vgpu_spec spec = { .name = name, .uuid = uuid, .heads = heads };
+	struct settings scheduling = { 0 };
+	struct vgpu_spec spec = { .name = name, .uuid = uuid, .heads = heads,
+				  .scheduling = &scheduling };
 	static const char *const known[] = { "version", "name", "uuid", "type",
 		"placement", "settings", NULL };
 	json_object *settings = NULL;
@@ -367,10 +405,11 @@ static void restore_from(struct manager *m, const char *file,
 		return;
 	}
 	json_object_object_get_ex(o, "settings", &settings);
-	if (!read_settings(m, file, settings, &spec.type->limits, heads))
+	if (!read_settings(m, file, settings, &spec.type->limits, heads,
+			   &scheduling))
 		return;
-	if (!admission_check(m, spec.type, placement, &spec.placement,
-			     &refusal)) {
+	if (!admission_check(m, spec.type, &scheduling, placement,
+			     &spec.placement, &refusal)) {
 		set_aside(m, file, "%s: %s", refusal.field, refusal.message);
 		return;
 	}

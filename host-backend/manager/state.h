@@ -2,7 +2,7 @@
 /*
  * What outlives pvgpud and a reboot of the host, in the state directory:
  *
- *   gpu.json          the mode of the GPU, once it was set
+ *   gpu.json          the mode of the GPU and its time slices, once set
  *   vgpus/NAME.json   a vGPU: name, uuid, type, placement, settings
  *
  * Each file is replaced whole or not at all, and is on the disk when a
@@ -31,11 +31,13 @@ bool state_has_vgpu(struct state *state, const char *name);
 /* The directory, for messages. */
 const char *state_path(const struct state *state);
 
-int state_save_mode(struct state *state, enum placement_mode mode);
+/* What was set of the GPU. 0 or -errno. */
+int state_save_gpu(const struct manager *m);
 
-/* Takes over the saved mode, if the GPU is empty, and makes all saved vGPUs
- * that there are not yet. What cannot be is logged, each in one line. */
-void state_restore_mode(struct manager *m);
+/* Takes over what was saved of the GPU, its mode if it is empty, and makes all
+ * saved vGPUs that there are not yet. What cannot be is logged, each in one
+ * line. */
+void state_restore_gpu(struct manager *m);
 void state_restore_vgpus(struct manager *m);
 /* Saves vGPUs of which there is no file: a sudden end between making and
  * saving, or an earlier pvgpud without a state directory. */

@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "listener.h"
 #include "manager.h"
+#include "sched_setting.h"
 #include "trace.h"
 
 #define STEADY_USEC	(10 * 1000000ull)	/* lived long: no bad sign */
@@ -234,7 +235,10 @@ int vgpu_new(struct vgpu **ret, struct manager *manager,
 	v->type = &v->own_type;
 	v->limits = spec->type->limits;
 	v->placement = spec->placement;
-	v->sched_params = sched_params_default();
+	if (spec->scheduling)
+		v->scheduling = *spec->scheduling;
+	v->sched_params = sched_setting_params(v);
+	v->frame_limit = sched_setting_frame_limit(v);
 	for (uint32_t i = 0; i < v->limits.heads; i++) {
 		if (spec->heads)
 			v->heads[i] = spec->heads[i];
@@ -298,6 +302,8 @@ void vgpu_take_over(struct vgpu *v, const struct vgpu_past *past)
 	} else if (setup.session) {
 		log_info("%s: worker (pid %d) is still there", v->name,
 			 (int)worker_pid(v->worker));
+		/* The last pvgpud may have ended before it said so. */
+		worker_set_frame_limit(v->worker, v->frame_limit);
 	}
 }
 

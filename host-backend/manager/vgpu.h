@@ -44,6 +44,8 @@ struct vgpu {
 	struct sched_params sched_params;
 	struct scheduled *scheduled;	/* NULL: not now */
 
+	struct settings scheduling;	/* what was set of it; after a change:
+					 * sched_setting_set_vgpu() */
 	uint32_t frame_limit;		/* mHz; 0: none */
 
 	/* Of the QEMU that is connected. */
@@ -73,6 +75,7 @@ struct vgpu_spec {
 	uint32_t placement;
 	const uint8_t *uuid;		/* 16 bytes; NULL: a new one */
 	const struct head_setting *heads;	/* limits.heads; NULL: defaults */
+	const struct settings *scheduling;	/* NULL: nothing was set */
 };
 
 /* -ENAMETOOLONG: the socket's path would not fit an address. */

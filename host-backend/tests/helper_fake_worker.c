@@ -192,6 +192,11 @@ static void head_set(void)
 	at[0]++;
 }
 
+static void frame_limit(uint32_t limit)
+{
+	((volatile uint32_t *)order)[FAKE_FRAME_LIMIT / 4] = limit;
+}
+
 /* Only what it was given may be open: 0 to 3 and what INIT brings. */
 static void check_descriptors(void)
 {
@@ -206,6 +211,7 @@ int main(void)
 	struct pollfd polls[2];
 	struct window_layout layout;
 	size_t count = 0;
+	uint32_t first_limit;
 	uint64_t value;
 
 	check_descriptors();
@@ -214,6 +220,7 @@ int main(void)
 	    message.init.version != WORKER_LINK_VERSION)
 		_exit(21);
 	limits = message.init.limits;
+	first_limit = message.init.frame_limit;
 	if (window_layout(&layout, &limits))
 		_exit(22);
 	state = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
@@ -222,6 +229,7 @@ int main(void)
 	if (state == MAP_FAILED || order == MAP_FAILED)
 		_exit(23);
 	state->generation++;
+	frame_limit(first_limit);
 	obey();
 	for (uint32_t n = message.init.head_sets; n; n--) {
 		if (worker_link_receive(WORKER_LINK_FD, &message, &fds[16],
@@ -258,5 +266,7 @@ int main(void)
 			trace_stop();
 		else if (message.header.op == WORKER_HEAD_SET)
 			head_set();
+		else if (message.header.op == WORKER_FRAME_LIMIT)
+			frame_limit(message.frame_limit.limit);
 	}
 }

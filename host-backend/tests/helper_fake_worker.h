@@ -20,6 +20,7 @@ enum fake_order {
 #define FAKE_WIDTH	64u
 #define FAKE_HEIGHT	48u
 #define FAKE_HEADS	1024u		/* bytes from the region's start */
+#define FAKE_FRAME_LIMIT 2048u		/* there: what it was told last */
 #define FAKE_DARK_HEAD	1u
 #define FAKE_BATCHES	10u		/* more at each question, */
 #define FAKE_GPU_TIME	3000000u	/* ns */

@@ -535,7 +535,7 @@ def a_wrong_configuration_starts_nothing():
               got[1].startswith(f"pvgpud: error: {config}:4: mode: 'some' "
                                 "given; allowed is equal or mixed") and
               got[2] == f"pvgpud: error: {config}:5: section: 'manger' given; "
-              "allowed is [gpu] or [manager]", f"{done}")
+              "allowed is [gpu], [scheduler] or [manager]", f"{done}")
         check(os.listdir(directory) == ["c.conf"], "it left something")
         for path, why in (("/nonexistent", "No such file or directory"),
                           (directory, "not a regular file")):

@@ -15,6 +15,7 @@
 
 #include "common/util.h"
 #include "manager/config.h"
+#include "scheduler/scheduler.h"
 
 struct reports {
 	unsigned int count;
@@ -73,7 +74,8 @@ static void good_file(void **state)
 	static const char text[] =
 		"# comment\n[gpu]\nname = card.1\nmemory=48 GiB\n"
 		"device = 0000:41:00.0\n"
-		"mode = equal ; one size\n\n[manager]\r\nhost_memory = 150%\r\n"
+		"mode = equal ; one size\n\n[scheduler]\npolicy = fixed-share\n"
+		"slice=3ms\n[manager]\r\nhost_memory = 150%\r\n"
 		"socket_group = 12\n[manager]\nvgpu_socket_group = root";
 	static const char unset[] =
 		"[manager]\nhost_memory = 3GiB\nsocket_group =\n";
@@ -88,6 +90,10 @@ static void good_file(void **state)
 	assert_string_equal(c.gpu_device, "0000:41:00.0");
 	assert_true(c.gpu_memory == 48ull << 30);
 	assert_int_equal(c.gpu_mode, PLACEMENT_EQUAL);
+	assert_int_equal(c.schedule.given,
+			 1u << SETTING_POLICY | 1u << SETTING_SLICE);
+	assert_int_equal(c.schedule.value[SETTING_POLICY], SCHED_FIXED_SHARE);
+	assert_int_equal(c.schedule.value[SETTING_SLICE], 3 * SCHED_MS);
 	assert_true(c.host_memory == ram() / 100 * 150);
 	assert_int_equal(c.socket_group, 12);
 	assert_int_equal(c.vgpu_socket_group, 0);
@@ -100,10 +106,10 @@ static const struct {
 	const char *text, *report;
 } wrong[] = {
 	{ "memory = 1GiB\n", "c.conf:1: memory: stands before any section; "
-			     "allowed is [gpu] or [manager] first" },
+			     "allowed is [gpu], [scheduler] or [manager] first" },
 	{ "[card]\nmemory = 1GiB\n", "c.conf:1: section: 'card' given; "
-				     "allowed is [gpu] or [manager]" },
-	{ "[gpu\n", "c.conf:1: section: allowed is [gpu] or [manager]" },
+				     "allowed is [gpu], [scheduler] or [manager]" },
+	{ "[gpu\n", "c.conf:1: section: allowed is [gpu], [scheduler] or [manager]" },
 	{ "[gpu]\nhost_memory = 80%\n", "c.conf:2: host_memory: is not a key "
 		"of [gpu]; allowed are name device memory mode" },
 	{ "[gpu]\nmode\n", "c.conf:2: line: allowed are [NAME], KEY = VALUE" },
@@ -129,6 +135,16 @@ static const struct {
 	  "c.conf:2: device:" },
 	{ "[gpu]\nname = a123456789012345678901234567890b\n",
 	  "c.conf:2: name:" },
+	{ "[scheduler]\npolicy = fixed\n", "c.conf:2: policy: 'fixed' given; "
+		"allowed is best-effort, equal-share or fixed-share" },
+	{ "[scheduler]\norder = least\n", "c.conf:2: order: 'least' given; "
+		"allowed is strict or least-served" },
+	{ "[scheduler]\nslice = 31ms\n", "c.conf:2: slice: '31ms' given; "
+		"allowed is 1ms to 30ms" },
+	{ "[scheduler]\nfrequency = 62\n", "c.conf:2: frequency:" },
+	{ "[scheduler]\nfactor = 61\n", "c.conf:2: factor:" },
+	{ "[scheduler]\nweight = 1\n", "c.conf:2: weight: is not a key of "
+		"[scheduler]; allowed are policy order slice frequency" },
 	{ "[manager]\nhost_memory = 0%\n", "c.conf:2: host_memory: '0%' "
 		"given; allowed is 1% to 1000%" },
 	{ "[manager]\nhost_memory = 1001%\n", "c.conf:2: host_memory:" },

@@ -20,8 +20,7 @@ from manager_support import *
 
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
 COMMANDS = ["types", "gpu", "create", "destroy", "list", "show", "stat",
-            "trace", "head", "screenshot",
-            "qemu-args", "libvirt-xml"]
+            "trace", "head", "sched", "screenshot", "qemu-args", "libvirt-xml"]
 
 
 def ctl(*arguments, socket_path=None, cwd=None, **environment):

@@ -145,7 +145,8 @@ def daemons_have_their_options():
 
 def the_configuration_has_its_keys():
     with tempfile.NamedTemporaryFile("w") as f:
-        f.write("[gpu]\nfrob = 1\n[manager]\nfrob = 1\n")
+        f.write("[gpu]\nfrob = 1\n[scheduler]\nfrob = 1\n"
+                "[manager]\nfrob = 1\n")
         f.flush()
         done = subprocess.run([ASAN_BIN + "/pvgpud", "--config", f.name,
                                "--types-dir", "host-backend/types"],
@@ -154,7 +155,7 @@ def the_configuration_has_its_keys():
                        done.stderr)
     described = re.findall(r"^\.It Cm (\S+)$",
                            section("pvgpud.conf.5", "DESCRIPTION"), re.M)
-    check(len(found) == 2 and described == " ".join(found).split(),
+    check(len(found) == 3 and described == " ".join(found).split(),
           f"{described}: {done.stderr}")
 
 
@@ -227,6 +228,13 @@ def bash_completes():
         check("--socket" in complete(daemon, "--"), "--socket")
         for words, offered in ((["gpu", ""], ["set-mode", "placements"]),
                                (["gpu", "set-mode", ""], ["mixed", "equal"]),
+                               (["sched", ""], ["show", "set"]),
+                               (["sched", "show", ""], ["desk-1", "web"]),
+                               (["sched", "set", "--policy", ""],
+                                ["best-effort", "equal-share", "fixed-share",
+                                 "default"]),
+                               (["sched", "set", "--weight", "3", "w"],
+                                ["web"]),
                                (["gpu", "placements", "PV24-2Q"], ["PV24-2Q"]),
                                (["list", ""], [])):
             check(complete(daemon, *words) == offered,

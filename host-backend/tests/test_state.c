@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "manager/admission.h"
+#include "manager/sched_setting.h"
 #include "manager/state.h"
 
 #define FILE_ROOM 8192
@@ -50,6 +51,7 @@ static int setup(void **state)
 	config_defaults(&m->config);
 	m->config.host_memory = 1ull << 40;
 	return store_open(&m->store) || sd_event_new(&m->event) < 0 ||
+	       schedule_new(m) ||
 	       placement_init(&m->map, 24, PLACEMENT_MIXED) ||
 	       vgpu_types_load(&m->types, types, 1, print_report, NULL) ||
 	       state_open(&m->state, t->directory);
@@ -72,6 +74,7 @@ static int teardown(void **state)
 	log_set_level(LEVEL_INFO);
 	while (m->vgpus)
 		manager_destroy(m, m->vgpus);
+	schedule_free(m);
 	state_close(m->state);
 	store_free(m->store);
 	placement_clear(&m->map);
@@ -118,6 +121,8 @@ static size_t save_one(struct test *t, char text[FILE_ROOM],
 	v->heads[2].width = 1280;
 	v->heads[2].height = 800;
 	v->heads[2].serial = 1;
+	settings_put(&v->scheduling, SETTING_WEIGHT, 300);
+	settings_put(&v->scheduling, SETTING_FRAME_LIMIT, 0);
 	assert_int_equal(manager_save(v), 0);
 	*ret_copy = *v;
 	manager_destroy(m, v);
@@ -141,6 +146,10 @@ static void what_is_saved_comes_back(void **state)
 	assert_memory_equal(v->limits.uuid, before.limits.uuid, 16);
 	assert_int_equal(v->placement, 5);
 	assert_memory_equal(v->heads, before.heads, sizeof(v->heads));
+	assert_memory_equal(&v->scheduling, &before.scheduling,
+			    sizeof(v->scheduling));
+	assert_int_equal(schedule_params(v)->weight, 300);
+	assert_int_equal(v->frame_limit, 0);
 	/* A second time, beside what is there: nothing. */
 	state_restore_vgpus(&t->manager);
 	assert_null(t->manager.vgpus->next);
@@ -148,6 +157,112 @@ static void what_is_saved_comes_back(void **state)
 	assert_false(state_has_vgpu(t->manager.state, "web"));
 	assert_int_equal(state_remove_vgpu(t->manager.state, "web"), 0);
 	manager_destroy(&t->manager, v);
+}
+
+/* Of the GPU: what was set is, what is wrong is not, and the mode beside it. */
+static void the_gpu_comes_back(void **state)
+{
+	struct test *t = *state;
+	struct manager *m = &t->manager;
+	struct settings set = { 0 };
+	char path[128], text[FILE_ROOM], *at;
+	size_t size;
+
+	settings_put(&set, SETTING_POLICY, SCHED_EQUAL_SHARE);
+	settings_put(&set, SETTING_SLICE, 7 * SCHED_MS);
+	assert_int_equal(sched_setting_set_gpu(m, &set), 0);
+	assert_int_equal(schedule_config(m)->slice, 7 * SCHED_MS);
+	m->scheduling = (struct settings){ 0 };
+	m->mode_was_set = false;
+	state_restore_gpu(m);
+	assert_memory_equal(&m->scheduling, &set, sizeof(set));
+	assert_false(m->mode_was_set);
+	assert_int_equal(manager_set_mode(m, PLACEMENT_EQUAL), 0);
+	m->scheduling = (struct settings){ 0 };
+	assert_int_equal(placement_set_mode(&m->map, PLACEMENT_MIXED), 0);
+	state_restore_gpu(m);
+	assert_memory_equal(&m->scheduling, &set, sizeof(set));
+	assert_int_equal(m->map.mode, PLACEMENT_EQUAL);
+
+	snprintf(path, sizeof(path), "%s/gpu.json", t->directory);
+	size = read_whole(path, text);
+	text[size] = '\0';
+	at = strstr(text, "7000000");
+	assert_non_null(at);
+	*at = '9';		/* 9000000 is 9 ms; then 90 of them */
+	write_whole(path, text, size);
+	state_restore_gpu(m);
+	assert_int_equal(m->scheduling.value[SETTING_SLICE], 9 * SCHED_MS);
+	at[1] = 'x';
+	write_whole(path, text, size);
+	state_restore_gpu(m);
+	memcpy(at, "9999999999", 7);
+	memcpy(strstr(text, "equal-share"), "equal-spare", 11);
+	write_whole(path, text, size);
+	m->scheduling = (struct settings){ 0 };
+	state_restore_gpu(m);
+	assert_int_equal(m->scheduling.given, 0);
+}
+
+/* What a vGPU has follows what there is beside it. */
+static void settings_in_effect(void **state)
+{
+	struct test *t = *state;
+	struct manager *m = &t->manager;
+	struct vgpu_spec spec = {
+		.name = "a", .type = vgpu_types_find(&m->types, "PV24-2Q"),
+	};
+	struct settings set = { 0 };
+	struct vgpu *v, *w;
+
+	/* By framebuffer where sizes are mixed. */
+	assert_int_equal(manager_create(m, &spec, &v), 0);
+	assert_int_equal(schedule_params(v)->share, SCHED_WHOLE / 12);
+	/* Stated; then more than the other leaves. */
+	settings_put(&set, SETTING_SHARE, SCHED_WHOLE);
+	settings_put(&set, SETTING_FRAME_LIMIT, 30000);
+	assert_int_equal(sched_setting_set_vgpu(v, &set), 0);
+	assert_int_equal(v->frame_limit, 30000);
+	spec.name = "b";
+	spec.placement = 2;
+	assert_int_equal(manager_create(m, &spec, &w), 0);
+	settings_put(&m->config.schedule, SETTING_POLICY, SCHED_FIXED_SHARE);
+	settings_put(&set, SETTING_FACTOR, 20);
+	assert_int_equal(sched_setting_set_gpu(m, &set), -ENOSPC);
+	assert_int_equal(m->scheduling.given, 0);
+	assert_int_equal(schedule_config(m)->policy, SCHED_BEST_EFFORT);
+	settings_drop(&set, SETTING_FACTOR);
+	settings_put(&set, SETTING_SHARE, SCHED_WHOLE / 2);
+	assert_int_equal(sched_setting_set_vgpu(v, &set), 0);
+	sched_setting_apply(m);
+	assert_int_equal(schedule_config(m)->policy, SCHED_FIXED_SHARE);
+	settings_put(&set, SETTING_SHARE, SCHED_WHOLE);
+	assert_int_equal(sched_setting_set_vgpu(v, &set), -ENOSPC);
+	assert_int_equal(schedule_params(v)->share, SCHED_WHOLE / 2);
+	assert_int_equal(v->scheduling.value[SETTING_SHARE], SCHED_WHOLE / 2);
+	/* More than eight have shorter turns. */
+	settings_drop(&set, SETTING_SHARE);
+	assert_int_equal(sched_setting_set_vgpu(v, &set), 0);
+	assert_int_equal(schedule_params(v)->share, SCHED_WHOLE / 12);
+	assert_int_equal(schedule_config(m)->frequency, 480);
+	for (char name[] = "c"; *name < 'j'; ++*name) {
+		spec.name = name;
+		spec.placement += 2;
+		assert_int_equal(manager_create(m, &spec, &w), 0);
+	}
+	assert_int_equal(m->map.count, 9);
+	assert_int_equal(schedule_config(m)->frequency, 960);
+	manager_destroy(m, w);
+	assert_int_equal(schedule_config(m)->frequency, 480);
+	/* Where sizes are equal, one of as many as there could be. */
+	while (m->vgpus)
+		manager_destroy(m, m->vgpus);
+	assert_int_equal(placement_set_mode(&m->map, PLACEMENT_EQUAL), 0);
+	m->config.gpu_memory = 25ull << 30;
+	spec.name = "a";
+	spec.placement = 0;
+	assert_int_equal(manager_create(m, &spec, &v), 0);
+	assert_int_equal(schedule_params(v)->share, SCHED_WHOLE / 12);
 }
 
 static uint32_t random_state = 99;
@@ -209,6 +324,10 @@ static void check_restored(struct manager *m)
 	assert_true(v->placement + admission_units(v->type) <= m->map.units);
 	assert_int_equal(m->map.count, 1);
 	assert_int_equal(m->map.items[0].at, v->placement);
+	for (enum setting i = 0; i < SETTINGS; i++)
+		if (settings_has(&v->scheduling, i))
+			assert_true(i >= SETTING_WEIGHT && setting_is_allowed(
+				i, v->scheduling.value[i]));
 	for (uint32_t i = 0; i < v->limits.heads; i++) {
 		char why[HEAD_WHY_MAX];
 
@@ -257,6 +376,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_saved_comes_back,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(the_gpu_comes_back, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(settings_in_effect, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(mutations, setup, teardown),
 	};
 

@@ -211,6 +211,8 @@ def nothing_is_lost_over_restarts_and_kills():
         qemus = {name: Qemu(systemd.path(name)) for name in ("a", "b")}
         before = {name: systemd.running(name) for name in qemus}
         before["idle"] = systemd.vgpu("idle")
+        systemd.call("SetScheduling", name="a", weight=7, frameLimit=0)
+        slices = systemd.call("GetGpuScheduling")["vgpus"]
         kept = systemd.kept()
         asked = frames(systemd, "a")
         for round in range(10):
@@ -220,6 +222,8 @@ def nothing_is_lost_over_restarts_and_kills():
                 check(now == vgpu, f"round {round}: {now}, was {vgpu}")
             check(systemd.kept() == kept,
                   f"round {round}: {systemd.kept() ^ kept}")
+            now = systemd.call("GetGpuScheduling")["vgpus"]
+            check(now == slices, f"round {round}: {now}, was {slices}")
             now = frames(systemd, "a")
             check(now > asked, "it is the same worker that answers")
             asked = now
@@ -380,6 +384,7 @@ def a_vgpu_keeps_its_limits_when_its_type_is_gone():
         systemd.call("Create", name="a", type="PV24-2Q")
         qemu = Qemu(systemd.path("a"))
         before = systemd.running("a")
+        slices = systemd.call("GetScheduling", name="a")
         systemd.end(signal.SIGKILL)
         other = systemd.directory + "/types"
         os.mkdir(other)
@@ -395,6 +400,7 @@ def a_vgpu_keeps_its_limits_when_its_type_is_gone():
         check(found, "the type's file")
         systemd.start(types=other)
         check(systemd.vgpu("a") == before, f"{systemd.vgpu('a')}")
+        check(systemd.call("GetScheduling", name="a") == slices, "slices")
         qemu.close()
 
 

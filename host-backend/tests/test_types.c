@@ -111,6 +111,34 @@ static void good_file(void **state)
 	vgpu_types_clear(&types);
 }
 
+static void time_slices(void **state)
+{
+	static const char text[] = GOOD "weight = 250\nshare = 12.5%\n"
+		"borrow = 200%\nwatchdog = 500ms\nframe_limit = off\n"
+		"[PV24-2B]\nseries = B\nframebuffer = 2GiB\nheads = 4\n"
+		"max_resolution = 7680x4320\nmax_pixels = 36864000\n"
+		"default_mode = 1920x1080@60\n";
+	struct vgpu_types types = { 0 };
+	struct reports reports;
+	const uint64_t *v;
+
+	(void)state;
+	assert_int_equal(parse(&types, text, strlen(text), &reports), 0);
+	v = vgpu_types_find(&types, "PV24-2Q")->schedule.value;
+	assert_int_equal(v[SETTING_WEIGHT], 250);
+	assert_int_equal(v[SETTING_SHARE], 125000000);
+	assert_int_equal(v[SETTING_BORROW], 200);
+	assert_int_equal(v[SETTING_WATCHDOG], 500000000);
+	assert_int_equal(v[SETTING_FRAME_LIMIT], 0);
+	v = vgpu_types_find(&types, "PV24-2B")->schedule.value;
+	assert_int_equal(v[SETTING_WEIGHT], 100);
+	assert_int_equal(v[SETTING_SHARE], 0);	/* by its size */
+	assert_int_equal(v[SETTING_BORROW], 100);
+	assert_int_equal(v[SETTING_WATCHDOG], 2000000000);
+	assert_int_equal(v[SETTING_FRAME_LIMIT], 45000);
+	vgpu_types_clear(&types);
+}
+
 #define S10 "0123456789"
 #define S100 S10 S10 S10 S10 S10 S10 S10 S10 S10 S10
 
@@ -127,6 +155,15 @@ static const struct {
 	{ "heads = 1\n" GOOD, "t.conf:1: heads: stands before any section" },
 	{ GOOD "frames = 3\n", "t.conf:8: frames: is not a key; allowed are "
 			       "series framebuffer" },
+	{ GOOD "weight = 0\n", "t.conf:8: weight: '0' given; allowed is 1 to "
+			       "1000" },
+	{ GOOD "share = 101%\n", "t.conf:8: share: '101%' given; allowed is a "
+				 "part of the GPU's time" },
+	{ GOOD "borrow = 50%\n", "t.conf:8: borrow: '50%' given" },
+	{ GOOD "watchdog = 1ms\n", "t.conf:8: watchdog: '1ms' given; allowed "
+				   "is 10ms to 60s" },
+	{ GOOD "frame_limit = 0\n", "t.conf:8: frame_limit: '0' given; allowed "
+				    "is 1 to 1000" },
 	{ GOOD "Heads = 3\n", "t.conf:8: Heads: is not a key" },
 	{ GOOD "= 3\n", "t.conf:8: key: is not a key" },
 	{ GOOD "heads = 4\n", "t.conf:8: heads: stands at line 4 already" },
@@ -563,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(good_file),
+		cmocka_unit_test(time_slices),
 		cmocka_unit_test(bad_lines),
 		cmocka_unit_test(bad_values),
 		cmocka_unit_test(every_wrong_line_is_told),

@@ -109,10 +109,12 @@ static void test_which(void **state)
 
 	(void)state;
 	assert_false(limiter_limits(&l, &flip));
-	assert_int_equal(limiter_set(&l, 59999), 0);
-	assert_true(limiter_limits(&l, &flip));
 	assert_int_equal(limiter_set(&l, 60000), 0);
 	assert_false(limiter_limits(&l, &flip));
+	flip.refresh = 60600;
+	assert_false(limiter_limits(&l, &flip));
+	flip.refresh = 60601;
+	assert_true(limiter_limits(&l, &flip));
 	assert_int_equal(limiter_set(&l, PACER_RATE_MAX + 1), -EINVAL);
 	assert_int_equal(l.limit, 60000);
 	assert_int_equal(limiter_set(&l, 30000), 0);

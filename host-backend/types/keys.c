@@ -10,6 +10,7 @@
 
 #include "common/size.h"
 #include "common/util.h"
+#include "scheduler/scheduler.h"
 
 #define SIDE_MIN	320u
 #define SIDE_MAX	16384u
@@ -133,26 +134,11 @@ static int parse_pair(uint32_t *ret_width, uint32_t *ret_height,
 /* "60" or "59.94", to mHz */
 static int parse_refresh(uint32_t *ret, const char *text)
 {
-	char copy[16], *dot;
-	uint64_t hz, milli = 0;
+	uint64_t v;
 
-	if (strlen(text) >= sizeof(copy))
+	if (parse_decimal(&v, text, 3, REFRESH_MAX) || v < 1000)
 		return -EINVAL;
-	strcpy(copy, text);
-	dot = strchr(copy, '.');
-	if (dot) {
-		size_t digits = strlen(dot + 1);
-
-		*dot = '\0';
-		if (!digits || digits > 3 || parse_number(&milli, dot + 1, 999))
-			return -EINVAL;
-		for (; digits < 3; digits++)
-			milli *= 10;
-	}
-	if (parse_number(&hz, copy, REFRESH_MAX / 1000) || !hz ||
-	    hz * 1000 + milli > REFRESH_MAX)
-		return -EINVAL;
-	*ret = (uint32_t)(hz * 1000 + milli);
+	*ret = (uint32_t)v;
 	return 0;
 }
 
@@ -286,6 +272,18 @@ static int set_max_instances(struct vgpu_type *type, const char *value)
 	return in_range(&type->max_instances, value, 1, INSTANCES_MAX);
 }
 
+#define SET_SETTING(key, which) \
+	static int set_##key(struct vgpu_type *type, const char *value) \
+	{ \
+		return settings_read(&type->schedule, which, value); \
+	}
+SET_SETTING(weight, SETTING_WEIGHT)
+SET_SETTING(share, SETTING_SHARE)
+SET_SETTING(borrow, SETTING_BORROW)
+SET_SETTING(watchdog, SETTING_WATCHDOG)
+SET_SETTING(frame_limit, SETTING_FRAME_LIMIT)
+#undef SET_SETTING
+
 const struct type_key type_keys[KEY_COUNT] = {
 	[KEY_SERIES] = { "series", true, set_series, "Q, B, A or C" },
 	[KEY_FRAMEBUFFER] = { "framebuffer", true, set_framebuffer,
@@ -315,6 +313,16 @@ const struct type_key type_keys[KEY_COUNT] = {
 		"1 to 65536" },
 	[KEY_MAX_INSTANCES] = { "max_instances", false, set_max_instances,
 		"1 to 4096" },
+	[KEY_WEIGHT] = { "weight", false, set_weight,
+		WEIGHT_ALLOWED },
+	[KEY_SHARE] = { "share", false, set_share,
+		SHARE_ALLOWED },
+	[KEY_BORROW] = { "borrow", false, set_borrow,
+		BORROW_ALLOWED },
+	[KEY_WATCHDOG] = { "watchdog", false, set_watchdog,
+		WATCHDOG_ALLOWED },
+	[KEY_FRAME_LIMIT] = { "frame_limit", false, set_frame_limit,
+		FRAME_LIMIT_ALLOWED },
 };
 
 void type_keys_defaults(struct vgpu_type *type)
@@ -330,6 +338,17 @@ void type_keys_defaults(struct vgpu_type *type)
 	l->classes = 1u << PVGPU_CHANNEL_COPY | 1u << PVGPU_CHANNEL_VIRGL;
 	l->max_resources = 16384;
 	l->max_extents = 16384;
+	type_schedule_defaults(&type->schedule, type->series);
+}
+
+void type_schedule_defaults(struct settings *s, char series)
+{
+	struct sched_params p = sched_params_default();
+
+	settings_put(s, SETTING_WEIGHT, p.weight);
+	settings_put(s, SETTING_BORROW, p.borrow);
+	settings_put(s, SETTING_WATCHDOG, p.watchdog);
+	settings_put(s, SETTING_FRAME_LIMIT, series == 'B' ? 45000 : 60000);
 }
 
 int type_name_parse(struct vgpu_type *type, uint64_t *ret_gib,

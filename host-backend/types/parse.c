@@ -130,7 +130,7 @@ static void handle_key(struct conf *conf, const char *name, const char *value)
 		if (!strcmp(type_keys[i].name, name))
 			break;
 	if (i == KEY_COUNT) {
-		char all[256] = "";
+		char all[320] = "";
 
 		for (i = 0; i < KEY_COUNT; i++) {
 			strcat(all, i ? " " : "");

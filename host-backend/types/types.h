@@ -11,6 +11,7 @@
 
 #include "common/conf.h"
 #include "common/limits.h"
+#include "setting.h"
 
 #define VGPU_TYPES_MAX		512u	/* in all files together */
 #define VGPU_TYPE_LINE_MAX	CONF_LINE_MAX
@@ -22,6 +23,8 @@ struct vgpu_type {
 	char series;			/* Q, B, A or C */
 	struct vgpu_limits limits;	/* without a vGPU's uuid */
 	uint32_t max_instances;		/* on one GPU; 0: as memory allows */
+	struct settings schedule;	/* of a vGPU; all but SETTING_SHARE are
+					 * given: without it, by its size */
 	char *file;			/* where it stands */
 	unsigned int line;
 };
@@ -53,6 +56,9 @@ void vgpu_types_clear(struct vgpu_types *types);
 /* The type of this name, or NULL. Valid as long as the catalogue. */
 const struct vgpu_type *vgpu_types_find(const struct vgpu_types *types,
 					const char *name);
+
+/* What a type of the series has unless its file says otherwise. */
+void type_schedule_defaults(struct settings *schedule, char series);
 
 /* What a series is for, one word: "workstation", "desktop", ... */
 const char *vgpu_series_text(char series);

@@ -8,6 +8,9 @@
 /* A guest takes so long to hear of a completion: a vblank that is closer than
  * this is missed, and the flip is for the next. */
 #define LATCH_NS 500000u
+/* Modes of "60 Hz" are up to 60.32: one that is faster by 1/LIKE is as good as
+ * the limit. */
+#define LIKE 100
 
 uint64_t limiter_now(void)
 {
@@ -27,7 +30,8 @@ int limiter_set(struct limiter *l, uint32_t limit)
 
 bool limiter_limits(const struct limiter *l, const struct head_state *next)
 {
-	return l->limit && next->flips && l->limit < next->refresh;
+	return l->limit && next->flips &&
+	       next->refresh > l->limit + l->limit / LIKE;
 }
 
 uint64_t limiter_book(struct limiter *l, uint32_t head,

@@ -2,8 +2,8 @@
 /*
  * The frame-rate limiter: until when the completion of a flip is held, so that
  * a head shows no more frames a second than the vGPU may (spec.md 10.3). Only
- * flips pass through here, and only where there is a limit below the head's
- * refresh; whoever holds the completion is deferred.c.
+ * flips pass through here, and only where the head's refresh is above the
+ * limit by more than 1 %; whoever holds the completion is deferred.c.
  */
 #ifndef PVGPU_WORKER_LIMITER_H
 #define PVGPU_WORKER_LIMITER_H
