@@ -48,7 +48,7 @@ clean:
 help:
 	@echo 'make demo    two VMs, each with its own vGPU; pictures in build/demo/'
 	@echo 'make check   all tests; ends with N passed, N failed, N skipped'
-	@echo 'make check-gl  piglit on pvgpu and virtio-gpu-gl; build/piglit/'
+	@echo 'make check-gl  GL in all guests; piglit on pvgpu and virtio-gpu-gl'
 	@echo 'make vm      one VM with a vGPU, to a shell on this terminal'
 	@echo 'make bench   pvgpu beside virtio-gpu in one VM, and 1 to 32 vGPUs; build/bench/'
 	@echo 'make bench-scheduler  only what the scheduler costs; no VM'

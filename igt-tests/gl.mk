@@ -49,12 +49,19 @@ demo-ready: $(GL_PROGRAMS)
 gl-disks:
 	$(Q)$(PYTHON) igt-tests/images.py disk $(GL_DISKS)
 
-# piglit on pvgpu and on virtio-gpu-gl, in one VM; GL_SUITE=sid, GL_SHARE=1/10.
+# Every GL test in the guests of all suites, then piglit on pvgpu and on
+# virtio-gpu-gl, in one VM; check-piglit is the latter alone. GL_SUITE=sid,
+# GL_SHARE=1/10: piglit's suite, and every tenth test of it.
 GL_SUITE ?= trixie
 GL_SHARE ?= 1/1
-.PHONY: check-gl check-gl-ready
+.PHONY: check-gl check-piglit gl-guests gl-piglit
 check-gl: deps
-	$(Q)$(MAKE) --no-print-directory check-gl-ready
-check-gl-ready: $(PROGRAMS) $(GUEST_TOOLS) $(GL_PROGRAMS)
+	$(Q)$(MAKE) --no-print-directory gl-guests gl-piglit
+check-piglit: deps
+	$(Q)$(MAKE) --no-print-directory gl-piglit
+gl-guests: $(PROGRAMS) $(GUEST_TOOLS) $(GL_PROGRAMS) gl-disks
+	$(Q)$(PYTHON) igt-tests/images.py module $(SUITES)
+	$(Q)PVGPU_GL_FULL=1 $(PYTHON) igt-tests/tests/test_gl.py
+gl-piglit: $(PROGRAMS) $(GUEST_TOOLS) $(GL_PROGRAMS)
 	$(Q)$(PYTHON) igt-tests/images.py module $(GL_SUITE)
 	$(Q)$(PYTHON) igt-tests/piglit.py $(GL_SUITE) $(GL_SHARE)

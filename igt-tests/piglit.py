@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""make check-gl: piglit on pvgpu and on QEMU's stock virtio-gpu-gl, both cards in
+"""make check-piglit: piglit on pvgpu and on QEMU's stock virtio-gpu-gl, both cards in
 one VM, at the same time. What passes there must pass here.
 
   piglit.py [SUITE [SHARE]]     SHARE 1/10: every tenth test, for a quick look
@@ -27,7 +27,7 @@ HOURS = 3
 
 
 def say(text):
-    print(f"check-gl: {text}", flush=True)
+    print(f"piglit: {text}", flush=True)
 
 
 def results_of(path):
@@ -148,4 +148,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:]))
     except (AssertionError, HostError, VmError, images.ImageError) as e:
-        sys.exit(f"check-gl: {e}")
+        sys.exit(f"piglit: {e}")
