@@ -13,6 +13,7 @@ const struct ctl_option ctl_options[] = {
 	{ 'e', false, "--edid", "a file name or default" },
 	{ 'd', true, "--delay", "seconds, 0.1 to 3600" },
 	{ 'n', true, "--count", "a number" },
+	{ 'b', true, "--batch", NULL },
 	{ 's', true, "--seconds", "0.1 to 600" },
 	{ 'l', false, "--placement", "an id, see gpu placements" },
 	{ 'y', false, "--policy", POLICY_ALLOWED },
@@ -22,7 +23,7 @@ const struct ctl_option ctl_options[] = {
 	{ 'a', false, "--factor", FACTOR_ALLOWED },
 	{ 'w', false, "--weight", WEIGHT_ALLOWED },
 	{ 'h', false, "--share", SHARE_ALLOWED },
-	{ 'b', false, "--borrow", BORROW_ALLOWED },
+	{ 'x', false, "--borrow", BORROW_ALLOWED },
 	{ 'g', false, "--watchdog", WATCHDOG_ALLOWED },
 	{ 't', false, "--frame-limit", FRAME_LIMIT_ALLOWED },
 	{ 0 }
@@ -58,6 +59,14 @@ const struct ctl_command ctl_commands[] = {
 	  "  -n, --count N   N times, S seconds apart; --json: a line each\n"
 	  "pvgpuctl(1) says what each figure is.\n",
 	  ctl_stat },
+	{ "top", "[-b] [-d S] [-n N]", 0, 0, "bdn",
+	  "watch what vGPUs use",
+	  "  -b, --batch     lines in place of a screen, as without a terminal\n"
+	  "  -d, --delay S   every S seconds [1]\n"
+	  "  -n, --count N   N times, and then end\n"
+	  "Keys: q quit, g by use of the GPU, n by name, space: at once.\n"
+	  "With --json a line each time, as 'stat' has it.\n",
+	  ctl_top },
 	{ "trace", "[-o FILE] [-s S] [NAME]", 0, 1, "os",
 	  "write down what happens, for Perfetto",
 	  "  -o, --output FILE   [trace.json]; - is standard output\n"

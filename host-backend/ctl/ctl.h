@@ -42,7 +42,7 @@ struct ctl_option {
 };
 extern const struct ctl_option ctl_options[];
 /* The letters of what `sched set` sets, in the order of enum setting. */
-#define CTL_SETTING_OPTIONS "yrcqawhbgt"
+#define CTL_SETTING_OPTIONS "yrcqawhxgt"
 
 /* The option's value ("" where it takes none), or NULL: not given. */
 static inline const char *ctl_option(const struct ctl *ctl, char letter)
@@ -113,6 +113,7 @@ enum ctl_status ctl_gpu(struct ctl *ctl);
 enum ctl_status ctl_head(struct ctl *ctl);
 enum ctl_status ctl_sched(struct ctl *ctl);
 enum ctl_status ctl_stat(struct ctl *ctl);
+enum ctl_status ctl_top(struct ctl *ctl);
 enum ctl_status ctl_trace(struct ctl *ctl);
 enum ctl_status ctl_screenshot(struct ctl *ctl);
 enum ctl_status ctl_qemu_args(struct ctl *ctl);

@@ -359,6 +359,12 @@ void figures_table(json_object *now, enum figures_order order, size_t width,
 	}
 }
 
+void figures_print_line(json_object *now)
+{
+	puts(json_object_to_json_string_ext(now, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
 void figures_summary(json_object *now, char *out, size_t size)
 {
 	json_object *gpu = json_member(now, "gpu"), *row;
@@ -368,8 +374,9 @@ void figures_summary(json_object *now, char *out, size_t size)
 
 	for (size_t i = 0; (row = row_of(now, i)); i++)
 		busy += rate(row, "gpu");
-	snprintf(out, size, "%s: %zu vGPUs, %.1f %% busy, %s of %s given away",
+	snprintf(out, size, "%s: %s, %zu vGPUs, %.1f %% busy, %s of %s used",
 		 ctl_safe(json_string(gpu, "name")),
+		 ctl_safe(json_string(now, "policy")),
 		 length_of(json_member(now, "vgpus")), busy * 100,
 		 format_size(used, (uint64_t)json_number(memory, "used")),
 		 format_size(limit, (uint64_t)json_number(memory, "limit")));

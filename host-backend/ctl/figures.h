@@ -32,6 +32,8 @@ typedef void figures_line(void *userdata, const char *text, bool heading);
 void figures_table(json_object *now, enum figures_order order, size_t width,
 		   figures_line *line, void *userdata);
 
+/* A sample as one line of JSON. */
+void figures_print_line(json_object *now);
 /* One line on the GPU and the host. */
 void figures_summary(json_object *now, char *out, size_t size);
 

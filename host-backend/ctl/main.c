@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "screen.h"
 
 #define RELEASE "0.1"
 #define DEFAULT_SOCKET "/run/pvgpu/control"
@@ -17,6 +18,7 @@ void ctl_complain(const struct ctl *ctl, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
+	screen_leave();		/* with it, the line would be gone */
 	fprintf(stderr, "pvgpuctl: %s%s%s\n", ctl->command ? ctl->command : "",
 		ctl->command ? ": " : "", line);
 }

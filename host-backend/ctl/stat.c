@@ -14,9 +14,7 @@ static void print_line(void *userdata, const char *text, bool heading)
 static void print(const struct ctl *ctl, json_object *now, bool lines)
 {
 	if (ctl->json && lines)
-		puts(json_object_to_json_string_ext(now,
-			JSON_C_TO_STRING_PLAIN |
-			JSON_C_TO_STRING_NOSLASHESCAPE));
+		figures_print_line(now);
 	else if (!ctl_print_json(ctl, now))
 		figures_table(now, FIGURES_BY_NAME, 255, print_line, NULL);
 	fflush(stdout);

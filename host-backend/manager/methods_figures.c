@@ -7,6 +7,7 @@
 #include "describe.h"
 #include "methods.h"
 #include "schedule.h"
+#include "types/setting.h"
 
 struct gathering {
 	struct varlink_call *call;
@@ -78,6 +79,7 @@ static json_object *describe_figures(struct vgpu *v)
 
 static void reply(struct varlink_call *call, const char *name)
 {
+	char policy[SETTING_TEXT_MAX];
 	json_object *o, *vgpus;
 
 	if (*name && !method_vgpu(call))	/* destroyed meanwhile */
@@ -89,6 +91,8 @@ static void reply(struct varlink_call *call, const char *name)
 			json_object_array_add(vgpus, describe_figures(v));
 	json_put_int(o, "time", figures_now());
 	json_put(o, "gpu", describe_gpu(call->manager));
+	json_put_string(o, "policy", setting_text(policy, SETTING_POLICY,
+		schedule_config(call->manager)->policy));
 	json_put(o, "vgpus", vgpus);
 	varlink_reply(call, o, -1);
 }

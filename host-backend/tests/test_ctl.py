@@ -20,7 +20,8 @@ from manager_support import *
 
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
 COMMANDS = ["types", "gpu", "create", "destroy", "list", "show", "stat",
-            "trace", "head", "sched", "screenshot", "qemu-args", "libvirt-xml"]
+            "top", "trace", "head", "sched", "screenshot", "qemu-args",
+            "libvirt-xml"]
 
 
 def ctl(*arguments, socket_path=None, cwd=None, **environment):

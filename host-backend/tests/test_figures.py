@@ -172,6 +172,11 @@ def stat_tells_rates():
         check(text[1].startswith("a ") and "100.0/-" in text[1] and
               text[2].split()[:2] == ["idle", "waiting"] and
               all(len(line) <= 80 for line in text), f"{text}")
+        # Alone it is entitled to all.
+        ctl(daemon, "sched", "set", "--policy", "equal-share")
+        text = ctl(daemon, "stat", "-d", "0.1").splitlines()
+        check("100.0/100.0" in text[1], f"{text}")
+        check(figures(daemon)["a"]["schedule"]["entitlement"] == 1, "JSON")
         check([line.split()[0] for line in
                ctl(daemon, "stat", "a", "-d", "0.1").splitlines()] ==
               ["NAME", "a"], "one")

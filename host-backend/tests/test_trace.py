@@ -196,6 +196,8 @@ def rendering_is_in_it():
             # Its QEMU is gone, and the worker with it, before the next one.
             wait_until(lambda: daemon.call("Show", name="a")["vgpu"]["state"]
                        == "waiting", "its end")
+        done = ctl(daemon, "sched", "set", "--policy", "equal-share")
+        check(done.returncode == 0, f"{done}")
         tracing = start_trace(daemon, 6, "a")
         while tracing.poll() is None:
             render()
@@ -206,6 +208,11 @@ def rendering_is_in_it():
         batches = trace.of("a", phase="b")
         check(len(made) >= 3 and len(ran) >= len(made), f"{len(made)} decoded, "
               f"{len(ran)} run, {len(batches)} batches; {trace.data}")
+        # It had the GPU for them.
+        states = {event["name"] for event in trace.of("a", "schedule", "X")}
+        check("running" in states and states <= {
+            "waiting", "next", "running", "lending", "borrowing", "draining",
+            "held back"}, f"{states}")
         # One arrow for each that was decoded, to where it ran.
         check(len(trace.of("a", phase="s")) == len(made), "arrows")
         for event in ran:
