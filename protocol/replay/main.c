@@ -14,6 +14,7 @@
 #include "protocol/replay/report.h"
 
 #define PLAYERS_MAX 256u
+#define VTEST "vtest:"			/* before a socket that is no vGPU's */
 
 struct options {
 	bool list, json, check_only;
@@ -30,7 +31,8 @@ static uint64_t begin, end;
 static const char usage[] =
 "usage: pvgpu-replay [OPTION...] {[OPTION...] RECORDING SOCKET}...\n"
 "       pvgpu-replay --list RECORDING...\n"
-"Plays recorded virgl programs on vGPUs, as their guest and without a VM.\n"
+"Plays recorded virgl programs on vGPUs, as their guest and without a VM; or,\n"
+"where SOCKET is vtest:PATH, at a server that speaks vtest.\n"
 "\n"
 "For all:\n"
 "  -s, --seconds=N     how long is measured (5)\n"
@@ -113,8 +115,12 @@ static void stop(struct client *c, const char *why)
 static void set_up(struct client *c)
 {
 	struct target *target;
+	int ret = strncmp(c->socket, VTEST, strlen(VTEST)) ?
+		target_vgpu(&target, c->socket, c->recording) :
+		target_vtest(&target, c->socket + strlen(VTEST),
+			     c->recording);
 
-	if (target_vgpu(&target, c->socket, c->recording)) {
+	if (ret) {
 		stop(c, target ? target->why : "no memory");
 		if (target)
 			target->ops->close(target);

@@ -171,7 +171,13 @@ static void note_put(struct session *s, const uint32_t *words)
 		.z = words[4], .width = words[5], .height = words[6],
 		.depth = words[7], .offset = words[9],
 	};
+	const struct surface *r = find(s, words[0]);
 
+	/* Rows are as far apart as the resource's, and the program did not
+	 * say how far. */
+	if (!r || t.level || t.width != r->made.width)
+		fail("the program", "it writes a part of a resource, and not "
+		     "by its streams");
 	recording_put_transfer(&s->out, words[0], &t);
 }
 

@@ -20,6 +20,7 @@
 #define RECORDING_BYTES_MAX	(64u << 20)	/* unpacked */
 #define RECORDING_RECORDS_MAX	(1u << 18)
 #define RECORDING_RESOURCES_MAX	4096u		/* at a time */
+#define RECORDING_BATCH_MAX	(1u << 20)	/* bytes */
 #define RECORDING_SIZE_MAX	(64u << 20)	/* memory behind one resource */
 
 enum recording_kind {

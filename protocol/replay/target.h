@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a recording is played against: a vGPU's socket. One context, one row of
+ * What a recording is played against: a vGPU's socket, or another renderer's. One context, one row of
  * submissions that are done in order, numbered from 1. Functions return 0, or
  * -1 with a line in `why`.
  *
@@ -22,7 +22,6 @@ struct target_stream {
 struct target {
 	const struct target_ops *ops;
 	char why[200];
-	char renderer[80];		/* who answers, in words */
 	uint64_t submitted;		/* number of the last */
 	uint32_t stream_max;		/* bytes of one submission */
 };
@@ -55,5 +54,8 @@ struct target_ops {
  * memory. Whether it went well says (*ret)->why. */
 int target_vgpu(struct target **ret, const char *socket,
 		const struct recording *r);
+/* The same at a socket of a server that speaks vtest. */
+int target_vtest(struct target **ret, const char *path,
+		 const struct recording *r);
 
 #endif
