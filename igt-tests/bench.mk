@@ -19,9 +19,11 @@ bench-ready: $(PROGRAMS) $(GUEST_TOOLS) $(KMS_PROGRAMS) $(GL_PROGRAMS)
 	$(Q)$(PYTHON) igt-tests/bench.py
 	$(Q)$(PYTHON) igt-tests/bench_many.py
 	$(Q)$(PYTHON) igt-tests/bench_gl.py
-	$(Q)$(MAKE) --no-print-directory bench-scheduler
+	$(Q)$(MAKE) --no-print-directory bench-scheduler bench-shares
 
-# Needs no VM.
-.PHONY: bench-scheduler
+# Need no VM.
+.PHONY: bench-scheduler bench-shares
+bench-shares: $(PROGRAMS)
+	$(Q)$(PYTHON) igt-tests/bench_shares.py $(SHARES_SECONDS)
 bench-scheduler: $(BUILD)/bin/bench-scheduler
 	$(Q)$(PYTHON) igt-tests/bench_scheduler.py

@@ -45,8 +45,8 @@ static const char usage[] =
 "  -d, --depth=N       batches under way, 1 to 64 (2)\n"
 "  -r, --repeat=N      a batch is a whole frame, N times; 0: as recorded (0)\n"
 "  -b, --batch-us=N    so often that it takes N µs, found by playing alone\n"
-"  -t, --think-us=N    pause between a frame's end and the next one\n"
-"  -f, --fps=N         frames a second, at most\n";
+"  -t, --think-us=N    pause between a frame's end and the next one (0)\n"
+"  -f, --fps=N         frames a second, at most; 0: as many as it gets (0)\n";
 
 __attribute__((noreturn))
 static void misused(const char *what, const char *value)
@@ -78,6 +78,12 @@ static uint64_t whole(const char *text, double least, double most)
 	if (value != (double)(uint64_t)value)
 		misused("not a whole number", text);
 	return (uint64_t)value;
+}
+
+/* ns; 0: none. */
+static uint64_t period(double per_second)
+{
+	return per_second < 0.01 ? 0 : (uint64_t)(1e9 / per_second);
 }
 
 static void read_recording(struct recording *ret_recording, const char *path)
@@ -289,8 +295,7 @@ static void parse(int argc, char **argv)
 			next.load.think = whole(optarg, 0, 1e7) * 1000;
 			break;
 		case 'f':
-			next.load.period = (uint64_t)(1e9 / number(optarg,
-								   0.1, 1000));
+			next.load.period = period(number(optarg, 0, 1000));
 			break;
 		case 1:
 			if (options.list)
