@@ -129,6 +129,8 @@ static void put_schedule_rates(json_object *rates, json_object *before,
 			 grown(s0, s1, numbers[i]) / seconds);
 	put_rate(rates, "borrowed",
 		 grown(s0, s1, "borrowed") / 1e9 / seconds);
+	put_rate(rates, "lentTime",
+		 grown(s0, s1, "lentTime") / 1e9 / seconds);
 	put_rate(rates, "waits", waits / seconds);
 	put_rate(rates, "wait", waits > 0 ?
 		 grown(s0, s1, "wait") / 1e9 / waits : 0);
@@ -282,8 +284,8 @@ static void put_schedule(struct line *l, json_object *row)
 		append(l, " %5s %4s %4s %5s %5s", "-", "-", "-", "-", "-");
 		return;
 	}
-	append(l, " %5.0f %4.0f %4.1f %5.1f %5.1f", rate(row, "turns"),
-	       rate(row, "lent"), rate(row, "borrowed") * 100,
+	append(l, " %5.0f %4.1f %4.1f %5.1f %5.1f", rate(row, "turns"),
+	       rate(row, "lentTime") * 100, rate(row, "borrowed") * 100,
 	       (double)json_number(schedule, "overshoot") / 1e6,
 	       rate(row, "wait") * 1e3);
 }
@@ -339,7 +341,7 @@ void figures_table(json_object *now, enum figures_order order, size_t width,
 	struct line l = { .used = 0 };
 
 	append(&l, "%-13s %5s %11s %5s %4s %4s %5s %5s %6s %6s FPS", "NAME",
-	       "GPU%", "SHARE/ENTIT", "TURNS", "LENT", "BOR%", "OVER", "WAIT",
+	       "GPU%", "SHARE/ENTIT", "TURNS", "LEN%", "BOR%", "OVER", "WAIT",
 	       "WINDOW", "DEVICE");
 	if (width < sizeof(l.text))
 		l.text[width] = '\0';

@@ -26,6 +26,7 @@ static json_object *describe_schedule(const struct sched_figures *f)
 	json_put_int(o, "used", f->used);
 	json_put_int(o, "charged", f->charged);
 	json_put_int(o, "borrowed", f->borrowed);
+	json_put_int(o, "lentTime", f->lent_time);
 	json_put_int(o, "worth", f->worth);
 	json_put_int(o, "unused", f->unused);
 	json_put_int(o, "overshoot", f->overshoot);

@@ -238,13 +238,15 @@ static const struct metric metrics[] = {
 	  "counts for its share.", OF_SCHEDULE(charged, 1e-9) },
 	{ SCHEDULED, "schedule_borrowed_seconds_total", "counter", "Of it, in "
 	  "others' time.", OF_SCHEDULE(borrowed, 1e-9) },
+	{ SCHEDULED, "schedule_lent_seconds_total", "counter", "What others "
+	  "borrowed in its time.", OF_SCHEDULE(lent_time, 1e-9) },
 	{ SCHEDULED, "schedule_overshoot_seconds", "gauge", "Used beyond its "
 	  "turns, to be paid back.", OF_SCHEDULE(overshoot, 1e-9) },
 	{ SCHEDULED, "schedule_turns_total", "counter", "Turns that it had.",
 	  OF_SCHEDULE(turns, 1) },
-	{ SCHEDULED, "schedule_loans_total", "counter", "Loans that it had.",
+	{ SCHEDULED, "schedule_loans_taken_total", "counter", "Loans that it had.",
 	  OF_SCHEDULE(loans, 1) },
-	{ SCHEDULED, "schedule_lent_total", "counter", "Loans that it gave.",
+	{ SCHEDULED, "schedule_loans_given_total", "counter", "Loans that it gave.",
 	  OF_SCHEDULE(lent, 1) },
 	{ SCHEDULED, "schedule_waits_total", "counter", "Waits for turns.",
 	  OF_SCHEDULE(waits, 1) },

@@ -182,6 +182,7 @@ struct sched_figures {
 	uint64_t used;			/* all */
 	uint64_t charged;		/* of it, what counts for its share */
 	uint64_t borrowed;		/* of it, in others' time */
+	uint64_t lent_time;		/* others', in its own */
 	uint64_t worth;			/* of its turns, before paying back */
 	uint64_t unused;		/* of them, left by it */
 	uint64_t overshoot;		/* strict: to be paid back */

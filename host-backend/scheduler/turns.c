@@ -501,6 +501,8 @@ void sched_release(struct sched *s, struct sched_vgpu *v,
 
 	if (loan) {
 		s->borrower = NULL;
+		if (s->holder && s->holder != &s->absent)
+			s->holder->figures.lent_time += used - charge;
 		lend_account(s, v, used, charge);
 		if (charge)
 			s->policy->charge(s, v, charge);

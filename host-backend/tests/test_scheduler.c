@@ -406,6 +406,8 @@ static void a_preparing_holder_lends(void **state)
 	for (int order = 0; order < 2; order++) {
 		struct sim *sim;
 		uint32_t alone[1], parts[4];
+		uint64_t borrowed = 0;
+		int64_t owed = 0;
 
 		c.order = order;
 		sim = sim_new(&c, 11);
@@ -418,8 +420,16 @@ static void a_preparing_holder_lends(void **state)
 		measure(sim, 5 * SEC, parts, 4);
 		for (int i = 0; i < 4; i++)
 			assert_part(parts[i], alone[0], alone[0] / 20);
-		assert_true(sched_figures(sim_sched(sim),
-					  sim_vgpu(sim, 0)).borrowed > 0);
+		for (uint32_t i = 0; i < 4; i++) {
+			struct sched_figures f = sched_figures(sim_sched(sim),
+							sim_vgpu(sim, i));
+
+			borrowed += f.borrowed;
+			owed += (int64_t)f.lent_time - (int64_t)f.borrowed;
+		}
+		/* What one had of others' time, others lent. */
+		assert_true(borrowed > 0);
+		assert_int_equal(owed, 0);
 		/* Fixed share without borrowing lends to nobody. */
 		sim_free(sim);
 		c.policy = SCHED_FIXED_SHARE;

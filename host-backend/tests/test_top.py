@@ -21,7 +21,7 @@ from manager_support import *
 CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 # A heading's words.
-COLUMNS = "NAME GPU% SHARE/ENTIT TURNS LENT BOR% OVER WAIT WINDOW DEVICE FPS"
+COLUMNS = "NAME GPU% SHARE/ENTIT TURNS LEN% BOR% OVER WAIT WINDOW DEVICE FPS"
 
 
 class Terminal:
