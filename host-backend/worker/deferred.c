@@ -193,31 +193,41 @@ bool deferred_turn(struct worker *w)
 	return false;
 }
 
-uint64_t deferred_due(struct worker *w)
+void deferred_due(struct worker *w)
 {
-	uint64_t now, next = UINT64_MAX;
+	uint64_t now;
 	bool any = false;
 
 	if (!w->flips_held)
-		return next;
+		return;
 	now = limiter_now();
 	for (uint32_t i = 0; i < DEFERRED_MAX; i++) {
 		struct deferred *d = &w->deferred[i];
 
-		if (!d->used || !d->until)
+		if (!d->used || !d->until || d->until > now)
 			continue;
-		if (d->until > now) {
-			if (d->until - now < next)
-				next = d->until - now;
-			continue;
-		}
 		d->until = 0;
 		w->flips_held--;
 		any = true;
 	}
 	if (any)
 		deferred_progress(w);
-	return next;
+}
+
+uint64_t deferred_wait(const struct worker *w)
+{
+	uint64_t now, first = UINT64_MAX;
+
+	if (!w->flips_held)
+		return UINT64_MAX;
+	now = limiter_now();
+	for (uint32_t i = 0; i < DEFERRED_MAX; i++) {
+		const struct deferred *d = &w->deferred[i];
+
+		if (d->used && d->until && d->until < first)
+			first = d->until;
+	}
+	return first > now ? first - now : 0;
 }
 
 void deferred_clear(struct worker *w)

@@ -49,9 +49,10 @@ bool deferred_room(const struct worker *w);
 /* A batch is done, a channel closed, a picture whole: answers what waited for
  * it. */
 void deferred_progress(struct worker *w);
-/* Answers the flips that are due. How many ns it is to the next one, or
- * UINT64_MAX: none waits. */
-uint64_t deferred_due(struct worker *w);
+/* Answers the flips that are due. */
+void deferred_due(struct worker *w);
+/* In how many ns the next one is; UINT64_MAX: none waits. */
+uint64_t deferred_wait(const struct worker *w);
 /* The renderer has let go of the resource. */
 void deferred_rendered(struct worker *w, struct deferred *d);
 /* Gives back a bounded piece of VRAM; whether there is more. */

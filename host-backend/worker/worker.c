@@ -185,10 +185,11 @@ static int shorter(int timeout_ms, uint64_t ns)
 int worker_turn(struct worker *w, int timeout_ms)
 {
 	struct epoll_event events[WINDOW_VECTORS + 2];
-	bool more = queues_turn(w);
-	uint64_t due = deferred_due(w);
+	bool more;
 	int n, ret = 0;
 
+	deferred_due(w);
+	more = queues_turn(w);		/* sends the interrupts, too */
 	more |= present_turn(w);
 	more |= attach_sweep(w);
 	/* No more requests are read than can wait. */
@@ -203,7 +204,7 @@ int worker_turn(struct worker *w, int timeout_ms)
 			return -errno;
 	}
 	n = epoll_wait(w->epoll, events, ARRAY_SIZE(events),
-		       more ? 0 : shorter(timeout_ms, due));
+		       more ? 0 : shorter(timeout_ms, deferred_wait(w)));
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	for (int i = 0; i < n && !ret; i++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What a guest's programs ask of the driver, one subcommand a matter: pictures
- * for the host to be compared with, flips, limits, VRAM to the last page,
- * PRIME both ways. Exit status 0 and "ok", or 1 and the line that was not so.
+ * for the host to be compared with, flips and their pace, limits, VRAM to the
+ * last page, PRIME both ways. Exit status 0 and "ok", or 1 and the line that was not so.
  * igt-tests/tests/ runs them and looks at the heads from the host.
  */
 #include "kms.h"
@@ -252,6 +252,89 @@ static int flips(int argc, char **argv)
 			kms_wait_flip(fd, &flip[i]);
 	}
 	printf("%u flips on each of %u heads\n", frames, count);
+	return 0;
+}
+
+/* Two heads at 640x480 and 60 Hz with two buffers each, and a cursor on the first. */
+struct paced {
+	int fd;
+	struct kms_output outputs[KMS_MAX_OUTPUTS];
+	struct kms_buffer buffers[2][2], cursor;
+	struct kms_flip flip[2];
+	unsigned int frame;
+};
+
+static void paced_light(struct paced *p)
+{
+	drmModeAtomicReq *request = drmModeAtomicAlloc();
+	drmModeModeInfo mode = kms_made_up_mode(640, 480);
+
+	p->fd = kms_open_atomic(driver);
+	need(kms_outputs(p->fd, p->outputs) >= 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		for (int b = 0; b < 2; b++)
+			kms_buffer(p->fd, 640, 480, DRM_FORMAT_XRGB8888,
+				   &p->buffers[i][b]);
+		kms_add_light(p->fd, request, &p->outputs[i], &mode,
+			      &p->buffers[i][0]);
+	}
+	need(!drmModeAtomicCommit(p->fd, request,
+				  DRM_MODE_ATOMIC_ALLOW_MODESET, NULL));
+	kms_buffer(p->fd, 64, 64, DRM_FORMAT_ARGB8888, &p->cursor);
+	need(!drmModeSetCursor(p->fd, p->outputs[0].crtc, p->cursor.handle,
+			       64, 64));
+}
+
+static void paced_flip(struct paced *p, unsigned int head)
+{
+	p->flip[head].pending = 1;
+	need(!drmModePageFlip(p->fd, p->outputs[head].crtc,
+			      p->buffers[head][++p->frame & 1].fb,
+			      DRM_MODE_PAGE_FLIP_EVENT, &p->flip[head]));
+}
+
+/* paced FRAMES: on one head, as fast as they are shown, with a move of the
+ * cursor behind each; says how many vblanks each took. */
+static int paced(int argc, char **argv)
+{
+	unsigned int frames = argc > 0 ? (unsigned int)atoi(argv[0]) : 60;
+	unsigned int last = 0;
+	struct paced p = { 0 };
+	double start = 0;
+
+	paced_light(&p);
+	printf("vblanks");
+	for (unsigned int f = 0; f < frames + 2; f++) {
+		paced_flip(&p, 0);
+		need(!drmModeMoveCursor(p.fd, p.outputs[0].crtc, (int)f, 7));
+		kms_wait_flip(p.fd, &p.flip[0]);
+		if (f == 1)
+			start = now_seconds();
+		if (f > 1)
+			printf(" %u", p.flip[0].sequence - last);
+		last = p.flip[0].sequence;
+	}
+	printf("\nflips_per_s %.3f\n", frames / (now_seconds() - start));
+	return 0;
+}
+
+/* overtaken: a flip that is held, by a limit of 1 Hz, is overtaken by cursor
+ * moves on its head and by a flip on another. */
+static int overtaken(int argc, char **argv)
+{
+	struct paced p = { 0 };
+
+	(void)argc, (void)argv;
+	paced_light(&p);
+	paced_flip(&p, 0);
+	kms_wait_flip(p.fd, &p.flip[0]);
+	paced_flip(&p, 0);
+	for (int i = 0; i < 20; i++)
+		need(!drmModeMoveCursor(p.fd, p.outputs[0].crtc, i, i));
+	paced_flip(&p, 1);
+	kms_wait_flip(p.fd, &p.flip[1]);
+	need(p.flip[0].pending);
+	kms_wait_flip(p.fd, &p.flip[0]);
 	return 0;
 }
 
@@ -524,6 +607,8 @@ static const struct {
 } commands[] = {
 	{ "draw", draw },
 	{ "flips", flips },
+	{ "paced", paced },
+	{ "overtaken", overtaken },
 	{ "limits", limits },
 	{ "vram", vram },
 	{ "mapped", mapped },
