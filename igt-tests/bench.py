@@ -68,6 +68,7 @@ def main():
     print(f"bench: booting one VM with both cards ({accelerator()})", flush=True)
     with Host("bench") as host:
         host.create("bench", "PV24-2Q")
+        host.ctl("sched", "set", "bench", "--frame-limit", "off")
         peer = ["-device", f"virtio-gpu-pci,id=peer,xres={WIDTH},yres={HEIGHT}"]
         with Vm("bench", "trixie", host, ["bench"], memory=2048, args=peer) as vm:
             vm.run("modprobe virtio_gpu")

@@ -88,6 +88,7 @@ def main(scenes):
     print(f"bench: GL: booting one VM with both cards ({accelerator()})", flush=True)
     with Host("bench-gl", types_dirs=[TREE / "igt-tests/types"]) as host:
         host.create("bench", "GLB-2Q")
+        host.ctl("sched", "set", "bench", "--frame-limit", "off")
         peer = ["-device", f"virtio-gpu-gl-pci,id=peer,xres={WIDTH},yres={HEIGHT}"]
         with Vm("bench-gl", "trixie", host, ["bench"], memory=3072, args=peer,
                 disk="gl-trixie", screen=True) as vm:

@@ -154,6 +154,22 @@ static struct verdict close_channel(struct worker *w, const void *message,
 	return channel_close(w, message);
 }
 
+/* When the flips of a commit are due that is about to be latched; 0: now. */
+static uint64_t flips_due(struct worker *w, uint32_t mask,
+			  const struct head_state *next)
+{
+	uint64_t now = trace_now(), due, last = 0;
+
+	for (uint32_t i = 0; i < w->heads.count; i++) {
+		if (!(mask & 1u << i) || !limiter_limits(&w->limiter, &next[i]))
+			continue;
+		due = limiter_book(&w->limiter, i, &next[i], now);
+		if (due > now && due > last)
+			last = due;
+	}
+	return last;
+}
+
 static struct verdict commit(struct worker *w, const void *message,
 			     uint32_t length, struct answer *a)
 {
@@ -161,7 +177,7 @@ static struct verdict commit(struct worker *w, const void *message,
 	uint64_t begin = trace_on(&w->trace) ? trace_now() : 0;
 	struct head_state next[PVGPU_MAX_HEADS];
 	const struct head *read = NULL;	/* one picture at a time */
-	uint64_t now = 0, due, until = 0;
+	uint64_t until;
 	bool limited = false;
 	uint32_t mask = 0;
 	struct verdict v = commit_check(&w->heads, &w->resources, &w->limits,
@@ -178,8 +194,7 @@ static struct verdict commit(struct worker *w, const void *message,
 		}
 	if ((read || limited) && !deferred_room(w))
 		return verdict(VERDICT_RETRY, 0);
-	if (limited)
-		now = limiter_now();
+	until = limited ? flips_due(w, mask, next) : 0;
 	for (uint32_t i = 0; i < w->heads.count; i++) {
 		if (!(mask & 1u << i))
 			continue;
@@ -188,11 +203,6 @@ static struct verdict commit(struct worker *w, const void *message,
 		heads_latch(&w->heads.head[i], &next[i]);
 		if (trace_on(&w->trace))
 			trace_event(&w->trace, TRACE_FLIP, i, next[i].frame);
-		if (limiter_limits(&w->limiter, &next[i])) {
-			due = limiter_book(&w->limiter, i, &next[i], now);
-			if (due > now && due > until)
-				until = due;
-		}
 	}
 	if (trace_on(&w->trace))
 		trace_commit(&w->trace, begin, mask);

@@ -3,7 +3,6 @@
 #include "limiter.h"
 
 #include <errno.h>
-#include <time.h>
 
 /* A guest takes so long to hear of a completion: a vblank that is closer than
  * this is missed, and the flip is for the next. */
@@ -11,14 +10,6 @@
 /* Modes of "60 Hz" are up to 60.32: one that is faster by 1/LIKE is as good as
  * the limit. */
 #define LIKE 100
-
-uint64_t limiter_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 int limiter_set(struct limiter *l, uint32_t limit)
 {

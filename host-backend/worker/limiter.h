@@ -25,7 +25,4 @@ bool limiter_limits(const struct limiter *l, const struct head_state *next);
 uint64_t limiter_book(struct limiter *l, uint32_t head,
 		      const struct head_state *next, uint64_t now);
 
-/* CLOCK_MONOTONIC in ns. */
-uint64_t limiter_now(void);
-
 #endif
