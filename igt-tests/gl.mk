@@ -19,14 +19,14 @@ $(GL_PROGRAM) $(GL_BENCH):
 
 # The virtgpu uAPI by its raw calls.
 VIRTGPU_PROGRAM := $(BUILD)/guest/pvgpu-virtgpu
-$(VIRTGPU_PROGRAM): $(BUILD)/obj/igt-tests/guest/gl/virtgpu.o
+$(VIRTGPU_PROGRAM): $(patsubst %,$(BUILD)/obj/igt-tests/guest/gl/%.o,virtgpu node)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static $^ -o $@
 
 # Its edges, as TAP.
 UAPI_PROGRAM := $(BUILD)/guest/pvgpu-uapi
-$(UAPI_PROGRAM): $(BUILD)/obj/igt-tests/guest/gl/uapi.o
+$(UAPI_PROGRAM): $(patsubst %,$(BUILD)/obj/igt-tests/guest/gl/%.o,uapi uapi_sync node)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static $^ -o $@

@@ -190,9 +190,17 @@ def conform(daemon, name, kind, kills, lates, tests):
 def growth(daemon, tests):
     """What of the worker's memory is seen without sanitizers, whose heap
     keeps what was freed."""
-    if create(daemon, "plain", "MANY-2Q"):
-        run(daemon, "plain", "without sanitizers",
-            ["--figures", myself("--figures", daemon, "plain")], tests)
+    listed = subprocess.run([CONFORM, "--list"], check=True, text=True,
+                            stdout=subprocess.PIPE, timeout=60)
+    chosen = [name for name in listed.stdout.split()
+              if name.startswith(tuple(tests))]
+    # What was used and freed before is used again, and not seen to grow.
+    alone = [name for name in chosen if name == "virgl-growth-by-shaders"]
+    for name, names in (("plain", [n for n in chosen if n not in alone]),
+                        ("fresh", alone)):
+        if names and create(daemon, name, "MANY-2Q"):
+            run(daemon, name, "without sanitizers",
+                ["--figures", myself("--figures", daemon, name)], names)
 
 
 def show(control, name):

@@ -6,108 +6,24 @@
  * virgl does, so it passes on both; where ours refuses what virtio-gpu leaves
  * to its host, that is asked of ours alone.
  */
-#include <errno.h>
+#include "uapi.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <drm.h>
 #include <drm_mode.h>
 #include <linux/dma-buf.h>
 #include <linux/sync_file.h>
 
-/* The structs as the newest headers have them. */
-struct map {
-	uint64_t offset;
-	uint32_t handle, pad;
-};
-struct execbuffer {
-	uint32_t flags, size;
-	uint64_t command, bo_handles;
-	uint32_t num_bo_handles;
-	int32_t fence_fd;
-	uint32_t ring_idx, syncobj_stride;
-	uint32_t num_in_syncobjs, num_out_syncobjs;
-	uint64_t in_syncobjs, out_syncobjs;
-};
-struct getparam {
-	uint64_t param, value;
-};
-struct resource_create {
-	uint32_t target, format, bind, width, height, depth, array_size;
-	uint32_t last_level, nr_samples, flags, bo_handle, res_handle;
-	uint32_t size, stride;
-};
-struct resource_info {
-	uint32_t bo_handle, res_handle, size, blob_mem;
-};
-struct transfer {
-	uint32_t bo_handle, x, y, z, w, h, d;
-	uint32_t level, offset, stride, layer_stride;
-};
-struct wait {
-	uint32_t handle, flags;
-};
-struct get_caps {
-	uint32_t id, version;
-	uint64_t addr;
-	uint32_t size, pad;
-};
-struct create_blob {
-	uint32_t blob_mem, blob_flags, bo_handle, res_handle;
-	uint64_t size;
-	uint32_t pad, cmd_size;
-	uint64_t cmd, blob_id;
-};
-struct context_param {
-	uint64_t param, value;
-};
-struct context_init {
-	uint32_t num_params, pad;
-	uint64_t params;
-};
-struct syncobj {
-	uint32_t handle, flags;
-	uint64_t point;
-};
+const char *driver, *skipped;
+bool ours, failed;
 
-#define VIRTGPU(number, type) DRM_IOWR(DRM_COMMAND_BASE + (number), type)
-#define MAP		VIRTGPU(1, struct map)
-#define EXECBUFFER	VIRTGPU(2, struct execbuffer)
-#define GETPARAM	VIRTGPU(3, struct getparam)
-#define RESOURCE_CREATE	VIRTGPU(4, struct resource_create)
-#define RESOURCE_INFO	VIRTGPU(5, struct resource_info)
-#define FROM_HOST	VIRTGPU(6, struct transfer)
-#define TO_HOST		VIRTGPU(7, struct transfer)
-#define WAIT		VIRTGPU(8, struct wait)
-#define GET_CAPS	VIRTGPU(9, struct get_caps)
-#define CREATE_BLOB	VIRTGPU(10, struct create_blob)
-#define CONTEXT_INIT	VIRTGPU(11, struct context_init)
-
-#define FENCE_IN	1u
-#define FENCE_OUT	2u
-#define RING_IDX	4u
-#define NOWAIT		1u
-#define EVENT_FENCE	0x90000000u
-#define RESET		1u
-#define NONE		0xfffffu	/* no handle is that high */
-#define BAD		((uint64_t)8)	/* no memory is there */
-#define RGBA		67u		/* VIRGL_FORMAT_R8G8B8A8_UNORM */
-#define SAMPLER		(1u << 3)
-
-static const char *driver, *skipped;
-static bool ours, failed;
-
-static void complain(int line, const char *format, ...)
+void complain(int line, const char *format, ...)
 {
 	va_list args;
 
@@ -119,64 +35,21 @@ static void complain(int line, const char *format, ...)
 	putchar('\n');
 }
 
-/* The call gives `wanted`: 0 or -errno. */
-#define expect(result, wanted) do { \
-	int got_ = (result); \
-	if (got_ != (wanted)) \
-		complain(__LINE__, "%s gives %d (%s), not %d", #result, got_, \
-			 strerror(-got_), (wanted)); \
-} while (0)
-#define check(condition) do { \
-	if (!(condition)) \
-		complain(__LINE__, "not so: %s", #condition); \
-} while (0)
-
-static int call(int fd, unsigned long request, void *argument)
-{
-	int code;
-
-	do
-		code = ioctl(fd, request, argument);
-	while (code && (errno == EINTR || errno == EAGAIN));
-	return code ? -errno : 0;
-}
-
-static int open_node(void)
-{
-	for (int i = 128; i < 144; i++) {
-		char path[32], name[32] = "";
-		struct drm_version version = { .name = name,
-					       .name_len = sizeof(name) - 1 };
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/renderD%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!call(fd, DRM_IOCTL_VERSION, &version) &&
-		    !strcmp(name, driver))
-			return fd;
-		close(fd);
-	}
-	printf("Bail out! no render node of driver %s in /dev/dri\n", driver);
-	exit(1);
-}
-
-static int parameter(int fd, uint64_t which, uint32_t *value)
+int parameter(int fd, uint64_t which, uint32_t *value)
 {
 	struct getparam p = { which, (uintptr_t)value };
 
 	return call(fd, GETPARAM, &p);
 }
 
-static bool has(int fd, uint64_t which)
+bool has(int fd, uint64_t which)
 {
 	uint32_t value = 0;
 
 	return !parameter(fd, which, &value) && value;
 }
 
-static struct resource_create plain(void)
+struct resource_create plain(void)
 {
 	return (struct resource_create){
 		.target = 2, .format = RGBA, .bind = SAMPLER, .width = 64,
@@ -185,7 +58,7 @@ static struct resource_create plain(void)
 	};
 }
 
-static uint32_t resource(int fd)
+uint32_t resource(int fd)
 {
 	struct resource_create r = plain();
 
@@ -194,7 +67,7 @@ static uint32_t resource(int fd)
 	return r.bo_handle;
 }
 
-static int wait_for(int fd, uint32_t handle, uint32_t flags)
+int wait_for(int fd, uint32_t handle, uint32_t flags)
 {
 	struct wait w = { handle, flags };
 
@@ -203,19 +76,18 @@ static int wait_for(int fd, uint32_t handle, uint32_t flags)
 
 static const uint32_t nop;
 
-static struct execbuffer empty(void)
+struct execbuffer empty(void)
 {
 	return (struct execbuffer){ .size = 4, .command = (uintptr_t)&nop,
 				    .fence_fd = -1 };
 }
 
-static int exec(int fd, struct execbuffer e)
+int exec(int fd, struct execbuffer e)
 {
 	return call(fd, EXECBUFFER, &e);
 }
 
-/* 1: done well, -errno: with an error, 0: not within 10 s. */
-static int fence_end(int fence)
+int fence_end(int fence)
 {
 	struct pollfd p = { fence, POLLIN, 0 };
 	struct sync_file_info info = { 0 };
@@ -226,9 +98,16 @@ static int fence_end(int fence)
 	return 0;
 }
 
+int init(int fd, uint32_t count, const struct context_param *params)
+{
+	struct context_init i = { count, 0, (uintptr_t)params };
+
+	return call(fd, CONTEXT_INIT, &i);
+}
+
 static void parameters(void)
 {
-	int fd = open_node();
+	int fd = open_node(driver);
 	uint32_t value = 7;
 	struct getparam bad = { 1, BAD };
 
@@ -256,7 +135,7 @@ static void parameters(void)
 
 static void capsets(void)
 {
-	int fd = open_node();
+	int fd = open_node(driver);
 	uint8_t caps[8192];
 	struct get_caps c = { 2, 1, (uintptr_t)caps, sizeof(caps), 0 }, bad;
 
@@ -286,19 +165,12 @@ static void capsets(void)
 	close(fd);
 }
 
-static int init(int fd, uint32_t count, const struct context_param *params)
-{
-	struct context_init i = { count, 0, (uintptr_t)params };
-
-	return call(fd, CONTEXT_INIT, &i);
-}
-
 /* One parameter, or two, in a file of their own. */
 static void init_gives(int line, int wanted, uint32_t count,
 		       struct context_param a, struct context_param b)
 {
 	struct context_param params[2] = { a, b };
-	int fd = open_node(), got = init(fd, count, params);
+	int fd = open_node(driver), got = init(fd, count, params);
 
 	if (got != wanted)
 		complain(line, "CONTEXT_INIT of %llu = %llu, %llu = %llu gives "
@@ -310,11 +182,10 @@ static void init_gives(int line, int wanted, uint32_t count,
 }
 #define INIT(wanted, count, ...) \
 	init_gives(__LINE__, wanted, count, __VA_ARGS__)
-#define P(param, value) ((struct context_param){ (param), (value) })
 
 static void contexts(void)
 {
-	int fd = open_node();
+	int fd = open_node(driver);
 	struct context_param virgl = P(1, 2);
 	struct context_init bad = { 1, 0, BAD };
 
@@ -347,7 +218,7 @@ static void contexts(void)
 	expect(init(fd, 1, &virgl), -EEXIST);
 	close(fd);
 	/* Whoever did something has a context already. */
-	fd = open_node();
+	fd = open_node(driver);
 	resource(fd);
 	expect(init(fd, 1, &virgl), -EEXIST);
 	close(fd);
@@ -355,7 +226,7 @@ static void contexts(void)
 
 static void resources(void)
 {
-	int fd = open_node(), other = open_node();
+	int fd = open_node(driver), other = open_node(driver);
 	struct resource_create r = plain();
 	struct resource_info info = { .bo_handle = NONE };
 	struct drm_gem_close forget = { .handle = NONE };
@@ -419,7 +290,7 @@ static void resources(void)
 
 static void blobs(void)
 {
-	int fd = open_node();
+	int fd = open_node(driver);
 	struct create_blob good = { .blob_mem = 1, .blob_flags = 1,
 				    .size = 65536 }, bad;
 	struct resource_info info = { 0 };
@@ -469,7 +340,7 @@ static void blobs(void)
  * happens, and with us the context goes on. */
 static void transfers(void)
 {
-	int fd = open_node();
+	int fd = open_node(driver);
 	uint32_t handle = resource(fd);
 	struct transfer t = { .bo_handle = NONE, .w = 64, .h = 32, .d = 1 };
 	struct map m = { .handle = handle };
@@ -535,240 +406,9 @@ static void transfers(void)
 	close(fd);
 }
 
-static void waits(void)
-{
-	int fd = open_node();
-	uint32_t handle = resource(fd);
-	struct execbuffer e = empty();
-
-	expect(wait_for(fd, 0, 0), -ENOENT);
-	expect(wait_for(fd, NONE, NOWAIT), -ENOENT);
-	expect(wait_for(fd, handle, 0), 0);
-	expect(wait_for(fd, handle, NOWAIT), 0);
-	e.bo_handles = (uintptr_t)&handle;
-	e.num_bo_handles = 1;
-	for (int i = 0; i < 300; i++) {
-		int code;
-
-		expect(exec(fd, e), 0);
-		code = wait_for(fd, handle, NOWAIT);
-		check(!code || code == -EBUSY);
-	}
-	expect(wait_for(fd, handle, 0), 0);
-	expect(wait_for(fd, handle, NOWAIT), 0);
-	close(fd);
-}
-
-static void batches(void)
-{
-	int fd = open_node(), file = open("/dev/null", O_RDONLY);
-	uint32_t handle = resource(fd), twice[2] = { handle, handle };
-	struct execbuffer e;
-
-	expect(exec(fd, empty()), 0);
-	e = empty();
-	e.flags = 8;
-	expect(exec(fd, e), -EINVAL);
-	e.flags = ~0u;
-	expect(exec(fd, e), -EINVAL);
-	e = empty();
-	e.command = BAD;
-	expect(exec(fd, e), -EFAULT);
-	e.size = 0;
-	expect(exec(fd, e), 0);
-	e = empty();
-	e.num_bo_handles = 1;
-	e.bo_handles = BAD;
-	expect(exec(fd, e), -EFAULT);
-	e.bo_handles = (uintptr_t)twice;
-	expect(exec(fd, e), 0);
-	e.num_bo_handles = 2;
-	expect(exec(fd, e), -EALREADY);
-	twice[1] = NONE;
-	expect(exec(fd, e), -ENOENT);
-	if (ours) {
-		e.num_bo_handles = ~0u;
-		expect(exec(fd, e), -ENOMEM);
-		e = empty();
-		e.size = ~0u;
-		expect(exec(fd, e), -EINVAL);
-	}
-	e = empty();
-	e.flags = RING_IDX;
-	expect(exec(fd, e), -EINVAL);
-	e = empty();
-	e.flags = FENCE_IN;
-	expect(exec(fd, e), -EINVAL);
-	e.fence_fd = file;
-	expect(exec(fd, e), -EINVAL);
-	/* Programs built with old headers pass less. */
-	e = empty();
-	expect(call(fd, VIRTGPU(2, char[32 + 8]), &e), 0);
-	close(file);
-	close(fd);
-}
-
-static void fences(void)
-{
-	int fd = open_node(), first, second;
-	struct execbuffer e = empty();
-
-	e.flags = FENCE_OUT;
-	expect(call(fd, EXECBUFFER, &e), 0);
-	first = e.fence_fd;
-	check(first >= 0);
-	expect(fence_end(first), 1);
-	e.flags = FENCE_OUT | FENCE_IN;
-	expect(call(fd, EXECBUFFER, &e), 0);
-	second = e.fence_fd;
-	check(second >= 0 && second != first);
-	expect(fence_end(second), 1);
-	/* A refused one makes no descriptor and leaves the member alone. */
-	e.flags = FENCE_OUT;
-	e.fence_fd = 77;
-	e.command = BAD;
-	expect(call(fd, EXECBUFFER, &e), -EFAULT);
-	check(e.fence_fd == 77);
-	/* One outlives its file. */
-	e = empty();
-	e.flags = FENCE_OUT;
-	expect(call(fd, EXECBUFFER, &e), 0);
-	close(fd);
-	expect(fence_end(e.fence_fd), 1);
-	close(e.fence_fd);
-	close(first);
-	close(second);
-}
-
-static uint32_t new_syncobj(int fd)
-{
-	struct drm_syncobj_create c = { 0 };
-
-	expect(call(fd, DRM_IOCTL_SYNCOBJ_CREATE, &c), 0);
-	return c.handle;
-}
-
-static int64_t in_seconds(int seconds)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (t.tv_sec + seconds) * 1000000000ll + t.tv_nsec;
-}
-
-static int syncobj_wait(int fd, uint32_t handle)
-{
-	struct drm_syncobj_wait w = {
-		.handles = (uintptr_t)&handle, .count_handles = 1,
-		.timeout_nsec = in_seconds(10),
-	};
-
-	return call(fd, DRM_IOCTL_SYNCOBJ_WAIT, &w);
-}
-
-static int point_wait(int fd, uint32_t handle, uint64_t point)
-{
-	struct drm_syncobj_timeline_wait w = {
-		.handles = (uintptr_t)&handle, .points = (uintptr_t)&point,
-		.count_handles = 1, .timeout_nsec = in_seconds(10),
-	};
-
-	return call(fd, DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, &w);
-}
-
-static void syncobjs(void)
-{
-	int fd = open_node();
-	struct syncobj in = { 0 }, out = { 0 };
-	struct execbuffer e = empty(), sends;
-
-	e.syncobj_stride = sizeof(struct syncobj);
-	sends = e;
-	sends.num_out_syncobjs = 1;
-	sends.out_syncobjs = (uintptr_t)&out;
-	out.handle = new_syncobj(fd);
-	expect(exec(fd, sends), 0);
-	expect(syncobj_wait(fd, out.handle), 0);
-	out.flags = RESET;
-	expect(exec(fd, sends), -EINVAL);
-	out = (struct syncobj){ .handle = NONE };
-	expect(exec(fd, sends), -EINVAL);
-	sends.out_syncobjs = BAD;
-	expect(exec(fd, sends), -EFAULT);
-
-	/* In: one that was signalled, then reset; one that never was. */
-	out = (struct syncobj){ .handle = new_syncobj(fd) };
-	in = out;
-	e.num_in_syncobjs = 1;
-	e.in_syncobjs = (uintptr_t)&in;
-	expect(exec(fd, e), -EINVAL);
-	sends.out_syncobjs = (uintptr_t)&out;
-	expect(exec(fd, sends), 0);
-	in.flags = RESET;
-	expect(exec(fd, e), 0);
-	expect(syncobj_wait(fd, in.handle), -EINVAL);
-	in.flags = 2;
-	expect(exec(fd, e), -EINVAL);
-	in = (struct syncobj){ .handle = NONE };
-	expect(exec(fd, e), -ENOENT);
-	e.in_syncobjs = BAD;
-	expect(exec(fd, e), -EFAULT);
-
-	/* Points of a timeline. */
-	out = (struct syncobj){ .handle = new_syncobj(fd), .point = 5 };
-	expect(exec(fd, sends), 0);
-	expect(point_wait(fd, out.handle, 5), 0);
-	out.point = 9;
-	expect(exec(fd, sends), 0);
-	in = out;
-	in.point = 7;
-	e.in_syncobjs = (uintptr_t)&in;
-	expect(exec(fd, e), 0);
-	expect(point_wait(fd, out.handle, 9), 0);
-	/* Without a stride there is no handle in them. */
-	e.syncobj_stride = 0;
-	expect(exec(fd, e), -ENOENT);
-	close(fd);
-}
-
-static void rings(void)
-{
-	struct context_param params[] = { P(2, 2), P(3, 1) };
-	struct drm_event event = { 0 };
-	struct pollfd p = { 0, POLLIN, 0 };
-	struct execbuffer e = empty();
-	int fd = open_node();
-
-	if (!has(fd, 6)) {
-		skipped = "no CONTEXT_INIT";
-		close(fd);
-		return;
-	}
-	expect(init(fd, 2, params), 0);
-	p.fd = fd;
-	e.flags = RING_IDX;
-	e.ring_idx = 2;
-	expect(exec(fd, e), -EINVAL);
-	e.ring_idx = 1;
-	expect(exec(fd, e), 0);
-	check(poll(&p, 1, 200) == 0);
-	e.ring_idx = 0;
-	expect(exec(fd, e), 0);
-	check(poll(&p, 1, 10000) == 1);
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	check(read(fd, &event, sizeof(event)) == sizeof(event));
-	check(event.type == EVENT_FENCE && event.length == sizeof(event));
-	e.flags = RING_IDX | FENCE_OUT;
-	expect(call(fd, EXECBUFFER, &e), 0);
-	expect(fence_end(e.fence_fd), 1);
-	close(e.fence_fd);
-	/* One that nobody reads goes with the file. */
-	close(fd);
-}
-
 static void sharing(void)
 {
-	int fd = open_node(), other = open_node();
+	int fd = open_node(driver), other = open_node(driver);
 	struct drm_prime_handle give = { .handle = resource(fd),
 					 .flags = DRM_CLOEXEC | DRM_RDWR };
 	struct drm_prime_handle take = { 0 }, again = { 0 };
@@ -820,7 +460,7 @@ static void mapping(void)
 	struct drm_prime_handle give = { .flags = DRM_CLOEXEC | DRM_RDWR };
 	struct transfer t = { .w = 64, .h = 32, .d = 1 };
 	struct map m = { 0 };
-	int fd = open_node();
+	int fd = open_node(driver);
 	uint8_t *own, *bytes;
 
 	if (!ours) {
@@ -862,7 +502,7 @@ static void mapping(void)
 static void islands(void)
 {
 	static const uint32_t nonsense[4] = { 3u << 16 | 0xff, 1, 2, 3 };
-	int fd = open_node(), other = open_node();
+	int fd = open_node(driver), other = open_node(driver);
 	struct execbuffer e = empty();
 	uint32_t handle = resource(other);
 
@@ -894,35 +534,6 @@ static void islands(void)
 	expect(fence_end(e.fence_fd), 1);
 	close(e.fence_fd);
 	close(other);
-}
-
-/* More than any ring holds, by many files at once: everybody gets his turn. */
-static void flood(void)
-{
-	enum { FILES = 12, BATCHES = 200, WORDS = 4096 };
-	static uint32_t words[WORDS];
-	int fds[FILES];
-
-	for (int i = 0; i < FILES; i++)
-		fds[i] = open_node();
-	for (int n = 0; n < BATCHES; n++)
-		for (int i = 0; i < FILES; i++) {
-			struct execbuffer e = {
-				.command = (uintptr_t)words,
-				.size = sizeof(words), .fence_fd = -1,
-				.flags = n == BATCHES - 1 ? FENCE_OUT : 0,
-			};
-
-			expect(call(fds[i], EXECBUFFER, &e), 0);
-			if (e.flags) {
-				expect(fence_end(e.fence_fd), 1);
-				close(e.fence_fd);
-			}
-			if (failed)
-				return;
-		}
-	for (int i = 0; i < FILES; i++)
-		close(fds[i]);
 }
 
 static const struct {

@@ -25,9 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <drm.h>
 #include <linux/sync_file.h>
 #include <virtgpu_drm.h>
+
+#include "node.h"
 
 /* Gallium's numbers, as virgl_protocol.h and p_defines.h have them. */
 #define TARGET_BUFFER	0
@@ -53,83 +54,12 @@
 		    strerror(-got), (wanted)); \
 } while (0)
 
-/* Older headers have this one without the last two members and CONTEXT_INIT's
- * flags; the kernel takes a shorter struct as one that ends with zeros. */
-struct execbuffer {
-	uint32_t flags, size;
-	uint64_t command, bo_handles;
-	uint32_t num_bo_handles;
-	int32_t fence_fd;
-	uint32_t ring_idx, syncobj_stride;
-	uint32_t num_in_syncobjs, num_out_syncobjs;
-	uint64_t in_syncobjs, out_syncobjs;
-};
-#define IOCTL_EXECBUFFER \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_VIRTGPU_EXECBUFFER, struct execbuffer)
-#define FENCE_IN	1
-#define FENCE_OUT	2
-#define RING_INDEX	4
-
-/* To and from the host have the same struct; older headers' ends before the
- * strides. */
-struct transfer {
-	uint32_t handle;
-	struct drm_virtgpu_3d_box box;
-	uint32_t level, offset, stride, layer_stride;
-};
-#define IOCTL_FROM_HOST \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_VIRTGPU_TRANSFER_FROM_HOST, \
-		 struct transfer)
-#define IOCTL_TO_HOST \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_VIRTGPU_TRANSFER_TO_HOST, \
-		 struct transfer)
-
-struct context_init {
-	uint32_t num_params, pad;
-	uint64_t params;
-};
-struct context_param {
-	uint64_t param, value;
-};
-#define IOCTL_CONTEXT_INIT \
-	DRM_IOWR(DRM_COMMAND_BASE + 0x0b, struct context_init)
-
-static int call(int fd, unsigned long request, void *argument)
-{
-	int code;
-
-	do
-		code = ioctl(fd, request, argument);
-	while (code && (errno == EINTR || errno == EAGAIN));
-	return code ? -errno : 0;
-}
-
 static double now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int open_node(const char *driver)
-{
-	for (int i = 128; i < 144; i++) {
-		char path[32], name[32] = "";
-		struct drm_version version = { .name = name,
-					       .name_len = sizeof(name) - 1 };
-		int fd;
-
-		snprintf(path, sizeof(path), "/dev/dri/renderD%d", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (!call(fd, DRM_IOCTL_VERSION, &version) &&
-		    !strcmp(name, driver))
-			return fd;
-		close(fd);
-	}
-	die("no render node of driver %s in /dev/dri", driver);
 }
 
 static int64_t parameter(int fd, uint64_t which)
@@ -146,7 +76,7 @@ static int init_context(int fd, uint64_t capset)
 	struct context_param p = { 1, capset };
 	struct context_init init = { 1, 0, (uintptr_t)&p };
 
-	return call(fd, IOCTL_CONTEXT_INIT, &init);
+	return call(fd, CONTEXT_INIT, &init);
 }
 
 /* 0 or -errno; with an out-fence its descriptor goes to *fence. */
@@ -161,7 +91,7 @@ static int submit(int fd, const void *stream, uint32_t bytes, int *fence,
 		.num_bo_handles = count,
 		.fence_fd = -1,
 	};
-	int code = call(fd, IOCTL_EXECBUFFER, &e);
+	int code = call(fd, EXECBUFFER, &e);
 
 	if (fence)
 		*fence = code ? -1 : e.fence_fd;
@@ -225,7 +155,8 @@ static int move(int fd, unsigned long request, uint32_t handle,
 		struct drm_virtgpu_3d_box box, uint32_t offset, uint32_t stride)
 {
 	struct transfer t = {
-		.handle = handle, .box = box, .offset = offset,
+		.bo_handle = handle, .x = box.x, .y = box.y, .z = box.z,
+		.w = box.w, .h = box.h, .d = box.d, .offset = offset,
 		.stride = stride,
 	};
 
@@ -252,10 +183,10 @@ static void round_trip(int fd)
 
 	for (int i = 0; i < BYTES; i++)
 		bytes[i] = (uint8_t)(i * 7 + i / 256);
-	expect(move(fd, IOCTL_TO_HOST, handle, all, 0, 0), 0);
+	expect(move(fd, TO_HOST, handle, all, 0, 0), 0);
 	expect(wait_for(fd, handle, 0), 0);
 	memset(bytes, 0, BYTES);
-	expect(move(fd, IOCTL_FROM_HOST, handle, part, 4 * STRIDE + 8 * 4,
+	expect(move(fd, FROM_HOST, handle, part, 4 * STRIDE + 8 * 4,
 		    0), 0);
 	expect(wait_for(fd, handle, 0), 0);
 	for (int y = 0; y < H; y++)
@@ -270,7 +201,7 @@ static void round_trip(int fd)
 					die("part read back: %d,%d is %d, not "
 					    "%d", x, y, bytes[i], want);
 			}
-	expect(move(fd, IOCTL_FROM_HOST, handle, all, 0, 0), 0);
+	expect(move(fd, FROM_HOST, handle, all, 0, 0), 0);
 	expect(wait_for(fd, handle, 0), 0);
 	for (int i = 0; i < BYTES; i++)
 		if (bytes[i] != (uint8_t)(i * 7 + i / 256))
@@ -310,7 +241,7 @@ static void wrong_calls(int fd)
 	struct drm_virtgpu_get_caps caps = { .cap_set_id = 99, .size = 16 };
 
 	expect(parameter(fd, 0x0fff) < 0 ? -EINVAL : 0, -EINVAL);
-	expect(call(fd, IOCTL_EXECBUFFER, &flags), -EINVAL);
+	expect(call(fd, EXECBUFFER, &flags), -EINVAL);
 	expect(call(fd, DRM_IOCTL_VIRTGPU_RESOURCE_INFO, &info), -ENOENT);
 	expect(wait_for(fd, none, 0), -ENOENT);
 	expect(call(fd, DRM_IOCTL_VIRTGPU_GET_CAPS, &caps), -EINVAL);
@@ -330,13 +261,13 @@ static void fences(int fd)
 	if (finished(fence) != DONE)
 		die("an out-fence of an empty stream does not end well");
 	fence = in.fence_fd;
-	expect(call(fd, IOCTL_EXECBUFFER, &in), 0);
+	expect(call(fd, EXECBUFFER, &in), 0);
 	close(fence);
 	if (finished(in.fence_fd) != DONE)
 		die("a submission with an in-fence does not end well");
 	in = (struct execbuffer){ .flags = FENCE_IN, .size = 4, .fence_fd = 99,
 				  .command = (uintptr_t)&nop };
-	expect(call(fd, IOCTL_EXECBUFFER, &in), -EINVAL);
+	expect(call(fd, EXECBUFFER, &in), -EINVAL);
 
 	handle = resource(fd, TARGET_BUFFER, FORMAT_R8, BIND_VERTEX, 4096, 1,
 			  4096);
@@ -370,7 +301,7 @@ static void syncobjs(int fd)
 	}
 	object.handle = create.handle;
 	/* Before Linux 6.6 the struct ends before these members. */
-	expect(call(fd, IOCTL_EXECBUFFER, &e), 0);
+	expect(call(fd, EXECBUFFER, &e), 0);
 	wait.handles = (uintptr_t)&create.handle;
 	wait.count_handles = 1;
 	wait.timeout_nsec = (int64_t)((now() + 10) * 1e9);
@@ -378,9 +309,9 @@ static void syncobjs(int fd)
 	e.num_in_syncobjs = 1;
 	e.in_syncobjs = (uintptr_t)&object;
 	e.num_out_syncobjs = 0;
-	expect(call(fd, IOCTL_EXECBUFFER, &e), 0);
+	expect(call(fd, EXECBUFFER, &e), 0);
 	object.handle = 0xffff;
-	expect(call(fd, IOCTL_EXECBUFFER, &e), -ENOENT);
+	expect(call(fd, EXECBUFFER, &e), -ENOENT);
 	printf("syncobjs\n");
 }
 
