@@ -178,6 +178,8 @@ def demo():
         for name, type_name, _ in MACHINES:
             say(f"creating vGPU {name} of type {type_name}")
             host.create(name, type_name)
+            # A renderer in software may take longer for a batch than a GPU.
+            host.ctl("sched", "set", name, "--watchdog", "60s")
             vms.append(Vm(f"demo-{name}", SUITE, host, [name], memory=1536, disk=f"gl-{SUITE}"))
         how = {"kvm": "under KVM", "tcg": "emulated, as KVM does not work here"}[accelerator()]
         say(f"booting {len(vms)} stock Debian guests ({how})")
