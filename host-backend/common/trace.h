@@ -18,13 +18,15 @@ enum trace_kind {
 	/* a worker's */
 	TRACE_BATCH,		/* taken to fenced; id: fence, context: status */
 	TRACE_DECODE,		/* made GL of; id: fence */
-	TRACE_GPU,		/* on the GPU; id: fence */
+	TRACE_GPU,		/* on the GPU; id: fence. Channel 0: a picture
+				 * that somebody looks at */
 	TRACE_COMMIT,		/* carried out; context: mask of heads */
 	TRACE_FLIP,		/* latched; id: the guest's number of it */
 	TRACE_DOORBELL,		/* of the guest */
 	TRACE_INTERRUPT,	/* to the guest */
 	/* the manager's; `where` is the vGPU's place in the trace */
 	TRACE_STATE,		/* from, to; context: enum sched_state */
+	TRACE_WORKER,		/* one has begun */
 	TRACE_KINDS,
 };
 

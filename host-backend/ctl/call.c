@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "ctl.h"
 
-#define REPLY_MAX	(4u << 20)
+#define REPLY_MAX	(16u << 20)	/* figures of 4096 vGPUs */
 #define PATIENCE_SEC	60	/* the daemon has deadlines of its own */
 
 void put_json(json_object **object)

@@ -19,15 +19,30 @@ enum track {
 	TRACK_SCHEDULE = 1, TRACK_GPU, TRACK_DECODE, TRACK_COMMITS,
 	TRACK_DOORBELLS, TRACK_INTERRUPTS, TRACK_HEADS,
 };
+_Static_assert(TRACK_HEADS + PVGPU_MAX_HEADS <= 64, "bits of named[]");
 
 /* ---------------------------------------------------------------- events */
 
-/* What all have: "ph", "pid", "tid", and "ts" in microseconds. */
+static const char *const track_names[] = {
+	[TRACK_SCHEDULE] = "schedule", [TRACK_GPU] = "GPU",
+	[TRACK_DECODE] = "decode", [TRACK_COMMITS] = "commits",
+	[TRACK_DOORBELLS] = "doorbells", [TRACK_INTERRUPTS] = "interrupts",
+};
+
+static void name_track(struct trace_json *t, unsigned int vgpu,
+		       unsigned int track);
+
+/* What all have: "ph", "pid", "tid", and "ts" in microseconds. A track gets
+ * its name before its first event. */
 static void event(struct trace_json *t, char phase, unsigned int vgpu,
 		  unsigned int track, uint64_t at)
 {
-	uint64_t ns = at - t->began;
+	uint64_t ns = at - t->began, bit = 1ull << track;
 
+	if (track && !(t->named[vgpu] & bit)) {
+		t->named[vgpu] |= bit;
+		name_track(t, vgpu, track);
+	}
 	fprintf(t->out, "%s\n{\"ph\":\"%c\",\"pid\":%u,\"tid\":%u,"
 		"\"ts\":%" PRIu64 ".%03u", t->any ? "," : "", phase, vgpu,
 		track, ns / 1000, (unsigned int)(ns % 1000));
@@ -48,6 +63,17 @@ static void sort(struct trace_json *t, const char *what, unsigned int vgpu,
 	event(t, 'M', vgpu, track, t->began);
 	fprintf(t->out, ",\"name\":\"%s\",\"args\":{\"sort_index\":%u}}", what,
 		index);
+}
+
+static void name_track(struct trace_json *t, unsigned int vgpu,
+		       unsigned int track)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "head %u", track - TRACK_HEADS);
+	name(t, "thread_name", vgpu, track,
+	     track < TRACK_HEADS ? track_names[track] : text);
+	sort(t, "thread_sort_index", vgpu, track, track);
 }
 
 /* From begin to end of the record, but for its name and arguments. */
@@ -81,8 +107,12 @@ static void batch_span(struct trace_json *t, unsigned int vgpu,
 		       unsigned int track, const struct trace_record *r)
 {
 	span(t, vgpu, track, r);
-	fprintf(t->out, ",\"name\":\"channel %u\",\"args\":{\"fence\":%" PRIu64
-		",\"context\":%u}}", r->where, r->id, r->context);
+	if (r->where)
+		fprintf(t->out, ",\"name\":\"channel %u\",\"args\":{\"fence\":%"
+			PRIu64 ",\"context\":%u}}", r->where, r->id,
+			r->context);
+	else
+		fputs(",\"name\":\"picture\"}", t->out);
 }
 
 /* The GPU is held for a batch from before it is decoded. */
@@ -122,13 +152,15 @@ static void batch(struct trace_json *t, unsigned int vgpu,
 static bool is_good(const struct trace_record *r, bool schedule,
 		    unsigned int vgpus)
 {
-	if (r->begin > r->end || (r->kind == TRACE_STATE) != schedule)
+	if (r->begin > r->end || (r->kind == TRACE_STATE ||
+				  r->kind == TRACE_WORKER) != schedule)
 		return false;
 	switch (r->kind) {
 	case TRACE_BATCH:
 	case TRACE_DECODE:
-	case TRACE_GPU:
 		return r->where >= 1 && r->where <= PVGPU_MAX_CHANNELS;
+	case TRACE_GPU:
+		return r->where <= PVGPU_MAX_CHANNELS;
 	case TRACE_FLIP:
 		return r->where < PVGPU_MAX_HEADS;
 	case TRACE_COMMIT:
@@ -137,6 +169,8 @@ static bool is_good(const struct trace_record *r, bool schedule,
 		return true;
 	case TRACE_STATE:
 		return r->where < vgpus && r->context <= SCHED_STATE_HELD_BACK;
+	case TRACE_WORKER:
+		return r->where < vgpus;
 	default:
 		return false;
 	}
@@ -173,6 +207,10 @@ static void put(struct trace_json *t, unsigned int vgpu,
 		span(t, r->where + 1u, TRACK_SCHEDULE, r);
 		fprintf(t->out, ",\"name\":\"%s\"}",
 			sched_state_name((enum sched_state)r->context));
+		break;
+	case TRACE_WORKER:
+		event(t, 'i', r->where + 1u, TRACK_SCHEDULE, r->begin);
+		fputs(",\"s\":\"p\",\"name\":\"a worker begins\"}", t->out);
 		break;
 	}
 }
@@ -220,22 +258,8 @@ void trace_json_begin(struct trace_json *t)
 void trace_json_vgpu(struct trace_json *t, unsigned int vgpu,
 		     const char *vgpu_name)
 {
-	static const char *const tracks[] = {
-		[TRACK_SCHEDULE] = "schedule", [TRACK_GPU] = "GPU",
-		[TRACK_DECODE] = "decode", [TRACK_COMMITS] = "commits",
-		[TRACK_DOORBELLS] = "doorbells",
-		[TRACK_INTERRUPTS] = "interrupts",
-	};
-	char text[16];
-
 	name(t, "process_name", vgpu, 0, vgpu_name);
 	sort(t, "process_sort_index", vgpu, 0, vgpu);
-	for (unsigned int i = 1; i < TRACK_HEADS + PVGPU_MAX_HEADS; i++) {
-		snprintf(text, sizeof(text), "head %u", i - TRACK_HEADS);
-		name(t, "thread_name", vgpu, i,
-		     i < TRACK_HEADS ? tracks[i] : text);
-		sort(t, "thread_sort_index", vgpu, i, i);
-	}
 }
 
 void trace_json_end(struct trace_json *t)

@@ -130,6 +130,17 @@ void trace_scheduled(struct manager *m)
 		note_state(t, &t->vgpus[i], now);
 }
 
+static void note_worker(struct traced *one)
+{
+	const uint64_t now = trace_now();
+	const struct trace_record record = {
+		.begin = now, .end = now, .kind = TRACE_WORKER,
+		.where = (uint16_t)(one - one->trace->vgpus),
+	};
+
+	trace_put(one->trace->schedule, &record);
+}
+
 /* -------------------------------------------------------------------- end */
 
 /* Nobody waits for the answer. */
@@ -267,6 +278,9 @@ void trace_worker_ready(struct vgpu *v)
 	if (r < 0)
 		log_warning("%s: its worker is not traced: %s", v->name,
 			    strerror(-r));
+	/* One that was there before has not begun now. */
+	if (v->started * 1000 >= one->trace->began)
+		note_worker(one);
 }
 
 void trace_leave(struct vgpu *v)

@@ -105,10 +105,11 @@ static void query(void)
 	say(&done, NULL, 0);
 }
 
+static struct trace_file *file;
+
 /* A batch, a flip, and, where it is told so, nonsense behind them. */
 static void trace(int fd)
 {
-	static struct trace_file *file;
 	const uint64_t now = trace_now();
 	struct trace_record records[] = {
 		{ now, now + 1000, FAKE_FENCE, 0, TRACE_BATCH, 1 },
@@ -147,6 +148,9 @@ static void trace_stop(void)
 	const struct worker_trace_done done = {
 		{ WORKER_TRACE_DONE, message.header.cookie } };
 
+	if (file)
+		munmap(file, sizeof(*file));
+	file = NULL;
 	if (*order != FAKE_SILENT)
 		say(&done, NULL, 0);
 }

@@ -333,11 +333,16 @@ def loopback_and_nothing_else():
     port.close()
     with Daemon("--metrics", f"127.0.0.1:{number}") as daemon:
         daemon.call("Create", name="a", type="PV24-1Q")
-        for host in ("127.0.0.1",):
-            response, text = get(http.client.HTTPConnection(host, number,
-                                                            timeout=30))
-            check(response.status == 200 and
-                  value(metrics(text), "vgpu_info", vgpu="a") == 1, text)
+        response, text = get(http.client.HTTPConnection("127.0.0.1", number,
+                                                        timeout=30))
+        check(response.status == 200 and
+              value(metrics(text), "vgpu_info", vgpu="a") == 1, text)
+        with open("/proc/net/if_inet6") as f:
+            here = any(line.startswith("0" * 31 + "1") for line in f)
+        if here:
+            with Daemon("--metrics", f"[::1]:{number}"):
+                check(get(http.client.HTTPConnection(
+                    "::1", number, timeout=30))[0].status == 200, "IPv6")
         # Another one finds it taken, and says so.
         directory = tempfile.mkdtemp(prefix="pvgpu-")
         done = subprocess.run(

@@ -261,6 +261,26 @@ def a_worker_that_dies_meanwhile_is_replaced():
         qemu.close()
 
 
+def a_trace_ends_with_the_pvgpud_that_was_asked():
+    with Systemd() as systemd:
+        systemd.call("Create", name="a", type="PV24-1Q")
+        qemu = Qemu(systemd.path("a"))
+        worker = systemd.running("a")["workerPid"]
+
+        def traces():
+            with open(f"/proc/{worker}/maps") as f:
+                return "pvgpu-trace" in f.read()
+        client = Client(systemd)
+        client.send(client.message("Trace", milliseconds=600000))
+        wait_until(traces, "a trace")
+        systemd.end(signal.SIGKILL)
+        client.close()
+        systemd.start()
+        wait_until(lambda: not traces(), "its end")
+        check(systemd.running("a")["workerPid"] == worker, "another worker")
+        qemu.close()
+
+
 def a_qemu_that_leaves_meanwhile_is_noticed():
     with Systemd() as systemd:
         systemd.call("Create", name="a", type="PV24-1Q")
@@ -473,6 +493,7 @@ run_tests([
     everything_is_stored_by_name_and_removed_by_name,
     nothing_is_lost_over_restarts_and_kills,
     a_worker_that_dies_meanwhile_is_replaced,
+    a_trace_ends_with_the_pvgpud_that_was_asked,
     a_qemu_that_leaves_meanwhile_is_noticed,
     a_qemu_that_comes_meanwhile_is_served,
     a_kill_at_any_moment_leaves_no_qemu_hanging,

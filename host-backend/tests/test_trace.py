@@ -189,8 +189,11 @@ def rendering_is_in_it():
         daemon.call("Create", name="a", type="MANY-2Q")
 
         def render():
+            look = f"sh -c '{CTL} --socket {daemon.control} screenshot " \
+                   f"-o {directory}/x.png a $0 >&2'"
             done = subprocess.run(
-                [CONFORM, f"{directory}/a.sock", "virgl-draw-rectangles"],
+                [CONFORM, "--screenshot", look, f"{directory}/a.sock",
+                 "virgl-draw-rectangles", "virgl-surface-on-a-head"],
                 capture_output=True, text=True, timeout=120)
             check(done.returncode == 0, f"{done}")
             # Its QEMU is gone, and the worker with it, before the next one.
@@ -198,7 +201,11 @@ def rendering_is_in_it():
                        == "waiting", "its end")
         done = ctl(daemon, "sched", "set", "--policy", "equal-share")
         check(done.returncode == 0, f"{done}")
-        tracing = start_trace(daemon, 6, "a")
+        # Long enough for one whole run, on any machine.
+        start = time.monotonic()
+        render()
+        tracing = start_trace(
+            daemon, f"{2.5 * (time.monotonic() - start) + 1:.1f}", "a")
         while tracing.poll() is None:
             render()
             if select.select([tracing.stdout], [], [], 0)[0]:
@@ -206,7 +213,7 @@ def rendering_is_in_it():
         trace = result(tracing)
         ran, made = trace.of("a", "GPU", "X"), trace.of("a", "decode", "X")
         batches = trace.of("a", phase="b")
-        check(len(made) >= 3 and len(ran) >= len(made), f"{len(made)} decoded, "
+        check(len(made) >= 2 and len(ran) >= len(made), f"{len(made)} decoded, "
               f"{len(ran)} run, {len(batches)} batches; {trace.data}")
         # It had the GPU for them.
         states = {event["name"] for event in trace.of("a", "schedule", "X")}
@@ -215,7 +222,13 @@ def rendering_is_in_it():
             "held back"}, f"{states}")
         # One arrow for each that was decoded, to where it ran.
         check(len(trace.of("a", phase="s")) == len(made), "arrows")
+        check(trace.data["lost"] == trace.data["bad"] == 0, f"{trace.data}")
+        pictures = [event for event in ran if event["name"] == "picture"]
+        check(pictures and all(event["dur"] > 0 for event in pictures),
+              f"{pictures}")
         for event in ran:
+            if event in pictures:
+                continue
             fence = event["args"]["fence"]
             check(event["args"]["context"] > 0, f"{event}")
             check(any(b["args"]["fence"] == fence and b["ts"] <= event["ts"] and
@@ -289,6 +302,9 @@ def nobody_is_held_up():
               f"{time.monotonic() - start:.1f} s")
         # The worker after the dead one goes on in the file.
         check(len(trace.of("dies", "head 2")) == 2, f"{trace.of('dies')}")
+        begins, = trace.of("dies", "schedule", "i")
+        check(begins["name"] == "a worker begins" and
+              not trace.of("good", "schedule"), f"{begins}")
         check("hangs: its worker does not end the trace" in daemon.log(),
               daemon.log())
         qemus["hangs"].order(BEHAVE)

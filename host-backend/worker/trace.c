@@ -62,13 +62,15 @@ void trace_batch(struct trace *t, const struct channel *c,
 void trace_job(struct trace *t, const struct job *job)
 {
 	uint32_t context = job->context ? job->context->name : 0;
+	uint64_t fence = job->batch ? job->batch->fence : 0;
+	uint32_t channel = job->batch ? job->channel : 0;
 
 	if (!job->traced)
 		return;
 	if (job->submitted)
-		put(t, TRACE_DECODE, job->channel, context, job->batch->fence,
-		    job->begun, job->submitted);
+		put(t, TRACE_DECODE, channel, context, fence, job->begun,
+		    job->submitted);
 	if (job->ended)
-		put(t, TRACE_GPU, job->channel, context, job->batch->fence,
+		put(t, TRACE_GPU, channel, context, fence,
 		    job->ended - job->gpu_time, job->ended);
 }

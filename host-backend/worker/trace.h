@@ -41,7 +41,7 @@ void trace_commit(struct trace *trace, uint64_t begin, uint32_t heads);
 /* a batch was answered; */
 void trace_batch(struct trace *trace, const struct channel *channel,
 		 const struct batch *batch);
-/* the renderer is done with the job of a batch, which is not ended yet. */
+/* the renderer is done with a job, whose batch, if it has one, is not ended. */
 void trace_job(struct trace *trace, const struct job *job);
 
 #endif

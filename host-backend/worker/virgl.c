@@ -572,6 +572,7 @@ bool virgl_read_back(struct worker *w, struct resource *r,
 		return false;
 	job->rendered = r->rendered;
 	job->read_back = *what;
+	job->traced = trace_on(&w->trace);
 	job->channel = RENDERER_PICTURES;
 	renderer_batch(w->virgl.renderer, job);
 	return true;
@@ -594,8 +595,6 @@ static void job_done(struct worker *w, struct job *job)
 	case JOB_SUBMIT:
 	case JOB_TRANSFER_TO:
 	case JOB_TRANSFER_FROM:
-		if (trace_on(&w->trace))
-			trace_job(&w->trace, job);
 		batch_end(w, &w->channels[job->channel - 1], job->batch,
 			  job->verdict);
 		break;
@@ -628,6 +627,8 @@ void virgl_done(struct worker *w)
 
 		w->statistics.gpu_time += job->gpu_time;
 		/* Who looks does so also after a ring broke. */
+		if (trace_on(&w->trace))
+			trace_job(&w->trace, job);
 		if (job->kind == JOB_READ_BACK)
 			present_read(w, job);
 		else if (w->attachment.state == PVGPU_STATE_ATTACHED)
