@@ -262,6 +262,39 @@ static void test_changes(void **state)
 	rig_down(&rig);
 }
 
+/* One that waits for nothing: more than can be held wait in the ring, all are
+ * answered once and in their order, and what else it asks as soon as it can. */
+static void test_flood(void **state)
+{
+	const uint32_t flips = DEFERRED_MAX + 20;
+	struct pvgpu_ping ping = { 0 };
+	uint32_t sent = 0, seen = 0, cookie;
+	bool ponged = false, full = false;
+	struct rig rig;
+
+	(void)state;
+	lit(&rig);
+	set_limit(&rig, 55000);
+	while (seen < flips || !ponged) {
+		cookie = answer(&rig);
+		if (cookie > flips)
+			ponged = true;
+		else if (cookie)
+			assert_int_equal(cookie, ++seen);
+		else if (sent < flips)
+			send_flip(&rig, 0, 0, ++sent);
+		else if (sent == flips)
+			send(&rig, &ping, PVGPU_OP_PING, sizeof(ping), ++sent);
+		else
+			assert_int_equal(worker_turn(rig.worker, 1000), 0);
+		full |= rig.worker->deferred_count == DEFERRED_MAX;
+	}
+	assert_true(full);
+	assert_int_equal(rig.worker->flips_held, 0);
+	assert_int_equal(rig.worker->deferred_count, 0);
+	rig_down(&rig);
+}
+
 /* A guest that goes, and one that comes, find nothing of it. */
 static void test_reset(void **state)
 {
@@ -289,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_which),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_reset),
 	};
 
