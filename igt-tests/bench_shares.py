@@ -12,9 +12,10 @@ alone. On the software GPU two that are not scheduled do more, on two processors
 
 Rows go into build/bench/results.json, in place of those of this group. Fails if
 vGPUs that always have batches ready differ from their entitlement by more than
-LIMIT points. An argument is the seconds of a measurement (10); the shares of
-less than that are for a quick look. A machine that does something else
-meanwhile measures that, too."""
+LIMIT points. Arguments are the seconds of a measurement (10; fewer are for a
+quick look) and which parts of it, of peer, pairs and four, are wanted. A machine
+that does something else meanwhile measures that, too: `chrt -r 1` before it goes
+ahead of all else."""
 
 import json
 import subprocess
@@ -28,7 +29,8 @@ from harness import BUILD, TREE, Host
 from harness.host import spawn
 
 SECONDS = float(sys.argv[1]) if sys.argv[1:] else 10.0
-WARM_UP = 1.5
+PARTS = sys.argv[2:] or ["peer", "pairs", "four"]
+WARM_UP = 1
 LIMIT = 3.0
 RECORDINGS = TREE / "protocol/replay/recordings"
 POLICIES = [(policy, order) for policy in ("equal-share", "fixed-share")
@@ -128,7 +130,7 @@ def measure(vgpus, what, policy, order, parts, clients, backlogged=True):
     return told
 
 
-def pairs(vgpus, small, large):
+def pairs(vgpus, small, large, draws):
     for policy, order in POLICIES:
         measure(vgpus, "costs 1:1", policy, order, (50, 50), (small, small))
         measure(vgpus, "costs 1:10", policy, order, (50, 50), (small, large))
@@ -139,10 +141,13 @@ def pairs(vgpus, small, large):
         told = vgpus.play(small, None)[0]
         row(f"{policy}, {order}: beside an idle one; work", "x",
             rate(told) / small.alone, 0.5 if policy == "fixed-share" else 1.0)
+    measure(vgpus, "draw-bound, costs 1:1", *POLICIES[1], (50, 50), (draws, draws))
     vgpus.configure("best-effort", "strict", (50, 50))
-    told = vgpus.play(small, large)
-    row("best-effort: costs 1:10; work", "x",
-        rate(told[0]) / small.alone + rate(told[1]) / large.alone, 1.0)
+    for what, clients in (("costs 1:1", (small, small)), ("costs 1:10", (small, large)),
+                          ("draw-bound, costs 1:1", (draws, draws))):
+        told = vgpus.play(*clients)
+        row(f"best-effort: {what}; work", "x",
+            sum(rate(t) / c.alone for t, c in zip(told, clients)), 1.0)
 
 
 class Unscheduled:
@@ -205,11 +210,12 @@ def main():
         small = flood("fill", frames, vgpus.socket(0))
         large = flood("fill", 10 * frames, vgpus.socket(0))
         draws = flood("draws", repeats("draws", 1000, vgpus.socket(0)), vgpus.socket(0))
-        beside_peer(vgpus, small, large, draws)
-        pairs(vgpus, small, large)
-        measure(vgpus, "draw-bound, costs 1:1", "equal-share", "least-served", (50, 50),
-                (draws, draws))
-    four(small, large)
+        if "peer" in PARTS:
+            beside_peer(vgpus, small, large, draws)
+        if "pairs" in PARTS:
+            pairs(vgpus, small, large, draws)
+    if "four" in PARTS:
+        four(small, large)
     path, others = BUILD / "bench/results.json", []
     path.parent.mkdir(exist_ok=True)
     if path.exists():

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
 MAN = "docs/man"
-PAGES = ["pvgpuctl.1", "pvgpud.8", "pvgpu-worker.8", "pvgpu-types.5",
+PAGES = ["pvgpuctl.1", "pvgpu-replay.1", "pvgpud.8", "pvgpu-worker.8", "pvgpu-types.5",
          "pvgpud.conf.5"]
 COMPLETION = os.path.abspath("host-backend/ctl/completion/pvgpuctl")
 
@@ -124,10 +124,10 @@ def exit_statuses_are_told():
     text = " ".join(ctl_help().partition("Exit status:")[2].split())
     check(told == re.findall(r"(?:^|, )(\d) ", text) ==
           ["0", "1", "2", "3"], f"{told}: {text}")
-    for name in ("pvgpud.8", "pvgpu-worker.8"):
+    for name in ("pvgpud.8", "pvgpu-worker.8", "pvgpu-replay.1"):
         check(re.findall(r"^\.It (\d)$", section(name, "EXIT STATUS"), re.M)
               == ["0", "1", "2"], name)
-    for program in ("pvgpud", "pvgpu-worker", "pvgpuctl"):
+    for program in ("pvgpud", "pvgpu-worker", "pvgpuctl", "pvgpu-replay"):
         done = subprocess.run([f"{ASAN_BIN}/{program}", "--frob"],
                               capture_output=True, text=True, timeout=30)
         check(done.returncode == 2 and "--frob" in done.stderr, f"{done}")
@@ -136,6 +136,9 @@ def exit_statuses_are_told():
 def daemons_have_their_options():
     text = section("pvgpud.8", "OPTIONS")
     shown = defined(output(ASAN_BIN + "/pvgpud", "--help"))
+    check(flags(text) == shown, f"{flags(text)}, {shown}")
+    text = section("pvgpu-replay.1", "OPTIONS")
+    shown = defined(output(ASAN_BIN + "/pvgpu-replay", "--help"))
     check(flags(text) == shown, f"{flags(text)}, {shown}")
     usage = output(ASAN_BIN + "/pvgpu-worker", "--help")
     shown = sorted(set(re.findall(r"--[a-z][a-z-]*", usage)) | {"--help"})
