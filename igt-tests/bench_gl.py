@@ -44,39 +44,52 @@ def figures(text):
             (line.split() for line in text.splitlines() if len(line.split()) == 2)}
 
 
-def host_cpu(vm, host):
-    """Seconds that QEMU, its X server and the vGPU's worker have run."""
+def ticks(task):
+    """That a process or thread has run, threads that have ended included."""
+    fields = Path(f"/proc/{task}/stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def cpu(vm, host):
+    """Seconds that were run: by the host for the card, and by the guest. The guest's
+    are those of the threads that are its processors, and the host's all others
+    of QEMU, its X server and the vGPU's worker."""
     worker = host.ctl("show", "bench", json_output=True)["vgpu"]["workerPid"]
-    ticks = 0
-    for pid in (vm.process.pid, vm._xvfb.pid, worker):
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    tasks = [f"{vm.process.pid}/task/{c['thread-id']}" for c in vm.qmp("query-cpus-fast")]
+    guest, everything = (sum(map(ticks, of)) / os.sysconf("SC_CLK_TCK")
+                         for of in (tasks, (vm.process.pid, vm._xvfb.pid, worker)))
+    return everything - guest, guest
 
 
-def guest_cpu(vm):
-    """Seconds that the guest's processors were not idle."""
-    fields = list(map(int, vm.run("head -n 1 /proc/stat").out.split()[1:]))
-    return (sum(fields[:8]) - fields[3] - fields[4]) / 100
+def flips(vm, host, driver):
+    """What a program takes to start is none of its frames'."""
+    command = vm.start_command(f"exec pvgpu-glbench flips {driver} {SECONDS} {WIDTH} {HEIGHT}", 120)
+    command.wait_output("first_frame 1")
+    before = cpu(vm, host)
+    command.wait_output(r"gl_flips \d+")
+    after = cpu(vm, host)
+    command.end()
+    command.wait(60)
+    got = figures(command.out)
+    got["host_ms"], got["guest_ms"] = (
+        (b - a) * 1000 / max(1, got["gl_flips"]) for a, b in zip(before, after))
+    return got
 
 
 def measure(vm, host, driver, scenes):
     got = figures(vm.run(f"pvgpu-virtgpu latency {driver} {SECONDS}", timeout=120).out)
     for what in ("draws", "upload", "readback"):
         got |= figures(vm.run(f"pvgpu-glbench {what} {driver} {SECONDS}", timeout=120).out)
-    before = host_cpu(vm, host), guest_cpu(vm)
-    got |= figures(vm.run(f"pvgpu-glbench flips {driver} {SECONDS} {WIDTH} {HEIGHT}",
-                          timeout=120).out)
-    after = host_cpu(vm, host), guest_cpu(vm)
-    got["host_ms"], got["guest_ms"] = (
-        (b - a) * 1000 / max(1, got["gl_flips"]) for a, b in zip(before, after))
+    got |= flips(vm, host, driver)
     chosen = " ".join(f"-b {s}:duration={SCENE_SECONDS}" for s in scenes)
     text = vm.run(f"PVGPU_DRIVER={driver} PVGPU_MODE={MODE} LD_PRELOAD=/usr/local/bin/"
                   f"pvgpu-onemode.so glmark2-es2-drm --off-screen {chosen} 2>/dev/null",
                   timeout=600).out
     got["renderer"] = re.search(r"GL_RENDERER: +(.*)", text)[1]
-    for scene, fps in re.findall(r"\[(\S+)\] \S+ FPS: (\d+)", text):
-        got[f"glmark2 {scene}"] = float(fps)
+    ran = re.findall(r"\[(\S+)\] \S+ FPS: \d+ FrameTime: (\S+) ms", text)
+    if [scene for scene, _ in ran] != list(scenes):
+        raise SystemExit(f"bench: not every scene ran on {driver}:\n{text}")
+    got |= {f"glmark2 {scene}": 1000 / float(ms) for scene, ms in ran}
     if f"Surface Size:   {MODE}" not in text:
         raise SystemExit(f"bench: glmark2 does not run at {MODE}:\n{text}")
     return got

@@ -15,7 +15,7 @@ $(GL_PROGRAM) $(GL_BENCH):
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $^ -lEGL -lGLESv2 -lgbm -ldrm -lm -o $@
-	$(Q)! objdump -T $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9])' >&2
+	$(Q)! objdump -T $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9][0-9])' >&2
 
 # The virtgpu uAPI by its raw calls.
 VIRTGPU_PROGRAM := $(BUILD)/guest/pvgpu-virtgpu
