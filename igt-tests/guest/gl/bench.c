@@ -5,12 +5,14 @@
  *   draws DRIVER SECONDS         small draws a second, each with new uniforms
  *   upload DRIVER SECONDS        texture upload, MB/s, to the end of it
  *   readback DRIVER SECONDS      glReadPixels, MB/s
- *   flips DRIVER SECONDS W H     clears and flips on head 0, frames a second, as
- *                                fast as the card lets us; says "first_frame 1"
- *                                when it begins to count
+ *   flips DRIVER SECONDS W H [RATE]
+ *                                clears and flips on head 0, frames a second, as
+ *                                fast as the card lets us or at most RATE; says
+ *                                "first_frame 1" when it begins to count
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "egl.h"
 
@@ -102,8 +104,16 @@ static uint32_t framebuffer(struct gl *gl, struct gbm_bo *bo)
 	return *fb;
 }
 
+static void sleep_until(double when)
+{
+	double left = when - now_seconds();
+
+	if (left > 0)
+		usleep((useconds_t)(left * 1e6));
+}
+
 static void flips(struct gl *gl, unsigned int seconds, unsigned int width,
-		  unsigned int height)
+		  unsigned int height, unsigned int rate)
 {
 	struct kms_output outputs[KMS_MAX_OUTPUTS];
 	struct gbm_bo *shown = NULL;
@@ -160,6 +170,8 @@ static void flips(struct gl *gl, unsigned int seconds, unsigned int width,
 			count++;
 		}
 		shown = bo;
+		if (rate)
+			sleep_until(begin + (double)count / rate);
 	} while (now_seconds() - begin < seconds);
 	printf("gl_flips_per_s %.1f\ngl_flips %lu\n",
 	       (double)count / (now_seconds() - begin), count);
@@ -170,16 +182,18 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 3 ? argv[1] : "";
 	unsigned int seconds = argc > 3 ? number(argv[3]) : 0;
-	bool on_head = !strcmp(what, "flips") && argc == 6;
+	bool on_head = !strcmp(what, "flips") &&
+		       (argc == 6 || argc == 7);
 	struct gl gl;
 
 	if (!on_head && strcmp(what, "draws") && strcmp(what, "upload") &&
 	    strcmp(what, "readback"))
 		die("usage: pvgpu-glbench draws|upload|readback DRIVER SECONDS"
-		    " or flips DRIVER SECONDS WIDTH HEIGHT");
+		    " or flips DRIVER SECONDS WIDTH HEIGHT [RATE]");
 	gl = gl_open(argv[2], on_head);
 	if (on_head)
-		flips(&gl, seconds, number(argv[4]), number(argv[5]));
+		flips(&gl, seconds, number(argv[4]), number(argv[5]),
+		      argc == 7 ? number(argv[6]) : 0);
 	else if (!strcmp(what, "draws"))
 		draws(seconds);
 	else
