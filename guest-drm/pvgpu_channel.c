@@ -22,6 +22,10 @@
 #define SHARE_ARENA	4
 /* How often somebody who waits for room looks whether there is a host. */
 #define LOOK_PERIOD	HZ
+/* How long what is done may hold what nobody needs: a program that goes on lets
+ * go of it with its next batch, which costs less than to wake a thread for it.
+ */
+#define REAP_DELAY	(HZ / 4)
 
 static void channel_work(struct work_struct *work);
 
@@ -32,7 +36,7 @@ static void channel_fini(struct drm_device *drm, void *data)
 	struct pvgpu_channel *channel = data;
 
 	/* Whoever held something has let go: nothing is under way any more. */
-	cancel_work_sync(&channel->work);
+	cancel_delayed_work_sync(&channel->work);
 	if (channel->arena.bo)
 		drm_gem_object_put(&channel->arena.bo->base);
 }
@@ -51,7 +55,7 @@ static int channel_create(struct pvgpu_card *pvgpu, u32 id, u32 class)
 	spin_lock_init(&channel->lock);
 	INIT_LIST_HEAD(&channel->fences);
 	INIT_LIST_HEAD(&channel->reap);
-	INIT_WORK(&channel->work, channel_work);
+	INIT_DELAYED_WORK(&channel->work, channel_work);
 	init_waitqueue_head(&channel->wait);
 	channel->timeline.context = dma_fence_context_alloc(1);
 	ret = drmm_mutex_init(&pvgpu->drm, &channel->submit_lock);
@@ -272,7 +276,7 @@ static void channel_signal(struct pvgpu_channel *channel, struct list_head *done
 		}
 	}
 	if (reap)
-		queue_work(pvgpu->link.wq, &channel->work);
+		queue_delayed_work(pvgpu->link.wq, &channel->work, REAP_DELAY);
 }
 
 void pvgpu_channel_fail(struct pvgpu_card *pvgpu)
@@ -295,6 +299,7 @@ void pvgpu_channel_fail(struct pvgpu_card *pvgpu)
 		channel->progress++;
 		spin_unlock_irqrestore(&channel->lock, flags);
 		channel_signal(channel, &done);
+		mod_delayed_work(pvgpu->link.wq, &channel->work, 0);
 		wake_up_all(&channel->wait);
 	}
 }
@@ -388,7 +393,8 @@ void pvgpu_channel_collect_all(struct pvgpu_card *pvgpu)
 		if (!pvgpu->channels[id])
 			continue;
 		channel_process(pvgpu->channels[id]);
-		flush_work(&pvgpu->channels[id]->work);
+		pvgpu_channel_reap(pvgpu->channels[id]);
+		flush_delayed_work(&pvgpu->channels[id]->work);
 	}
 }
 
@@ -417,14 +423,13 @@ void pvgpu_fence_hold(struct dma_fence *base, struct drm_gem_object **objs, u32 
 		objects_put(objs, count);
 }
 
-/* Lets go of what batches held that are done. */
-static void channel_work(struct work_struct *work)
+void pvgpu_channel_reap(struct pvgpu_channel *channel)
 {
-	struct pvgpu_channel *channel = container_of(work, struct pvgpu_channel, work);
 	struct pvgpu_fence_obj *fence, *next;
 	LIST_HEAD(reap);
 
-	channel_process(channel);
+	if (list_empty_careful(&channel->reap))
+		return;
 	spin_lock_irq(&channel->lock);
 	list_splice_init(&channel->reap, &reap);
 	list_for_each_entry(fence, &reap, entry)
@@ -442,6 +447,15 @@ static void channel_work(struct work_struct *work)
 	}
 }
 
+static void channel_work(struct work_struct *work)
+{
+	struct pvgpu_channel *channel = container_of(to_delayed_work(work), struct pvgpu_channel,
+						     work);
+
+	channel_process(channel);
+	pvgpu_channel_reap(channel);
+}
+
 bool pvgpu_channel_want(struct pvgpu_fence_obj *fence)
 {
 	struct pvgpu_channel *channel = fence->channel;
@@ -456,7 +470,7 @@ bool pvgpu_channel_want(struct pvgpu_fence_obj *fence)
 		    fence->value) {
 			waits = !channel_errors(channel);
 			if (waits)
-				queue_work(channel->pvgpu->link.wq, &channel->work);
+				mod_delayed_work(channel->pvgpu->link.wq, &channel->work, 0);
 		}
 	}
 	spin_unlock(&channel->lock);

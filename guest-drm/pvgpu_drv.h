@@ -79,6 +79,10 @@ struct pvgpu_request {
 	int error;
 	/** @orphan: nobody waits: freed when it ends, bad ends reset */
 	bool orphan;
+	/** @polled: whoever waits looks for the answer himself as yet, and needs no
+	 * interrupt; link.lock
+	 */
+	bool polled;
 	/** @end: nobody waits: called when it ends, with link.lock held and
 	 * @status or @error set; the request is the callee's
 	 */
@@ -111,6 +115,10 @@ struct pvgpu_link {
 	struct work_struct event_work;
 	/** @reset_lock: one attach or detach at a time */
 	struct mutex reset_lock;
+	/** @poll_ns: how long an answer is looked for before who waits for it
+	 * sleeps; grows while that is worth it. @polls counts. No lock.
+	 */
+	u32 poll_ns, polls;
 	/** @backoff: until the next attempt to attach, ms; 0 after a success */
 	unsigned int backoff;
 	/** @scratch: what was taken last from a ring; @lock */
@@ -405,9 +413,11 @@ struct pvgpu_channel {
 	bool open;
 	/** @fences: not yet signalled, in order */
 	struct list_head fences;
-	/** @reap: signalled ones that still hold something; @work lets it go */
+	/** @reap: signalled ones that still hold something, which the next
+	 * submission lets go of, or @work when there is none
+	 */
 	struct list_head reap;
-	struct work_struct work;
+	struct delayed_work work;
 	/** @progress: counts whatever may be a reason to try again */
 	u32 progress;
 	/** @hungry: how many wait for room */
@@ -483,6 +493,8 @@ int pvgpu_channel_admit(struct pvgpu_channel *channel, struct pvgpu_context *con
 struct dma_fence *pvgpu_channel_submit(struct pvgpu_channel *channel,
 				       struct pvgpu_batch *batch);
 /* For the fence's own functions: somebody waits; the fence is passed. */
+/* Lets go of what batches held that are done. May sleep. */
+void pvgpu_channel_reap(struct pvgpu_channel *channel);
 bool pvgpu_channel_want(struct pvgpu_fence_obj *fence);
 bool pvgpu_channel_passed(struct pvgpu_fence_obj *fence);
 /* Waits, interruptibly, for what a batch in this channel must come after. */

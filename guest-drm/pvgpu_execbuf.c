@@ -53,6 +53,7 @@ struct dma_fence *pvgpu_submit(struct pvgpu_context *context, struct pvgpu_batch
 	/* Not before: it may be done already. */
 	if (!IS_ERR(fence))
 		pvgpu_fence_hold(fence, objs, count);
+	pvgpu_channel_reap(channel);
 	return fence;
 }
 

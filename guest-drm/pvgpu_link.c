@@ -5,7 +5,9 @@
  * that attaches again when the host was lost.
  *
  * Completions are taken in the interrupt handler, so that a waiter is woken
- * directly. Any sign of a host that is gone (a state other than attached, a
+ * directly; but who waits looks for the answer himself for a moment, since most
+ * come sooner than one falls asleep and wakes, and while nobody sleeps no
+ * interrupt is asked for. Any sign of a host that is gone (a state other than attached, a
  * ring that makes no sense, a request without answer) ends in
  * pvgpu_link_fail(): whoever waits gets -EIO at once, and the reset work goes
  * on alone.
@@ -16,6 +18,11 @@
 #define DETACH_TIMEOUT_MS	1000
 #define BACKOFF_FIRST_MS	50
 #define BACKOFF_MAX_MS		5000
+/* The moment in which an answer is looked for, and how often all of it is tried
+ * though it was not worth it lately.
+ */
+#define POLL_MAX_NS		(100 * NSEC_PER_USEC)
+#define POLL_RETRY		32
 
 /* ---------------------------------------------------------------- hooks */
 
@@ -175,6 +182,18 @@ void pvgpu_link_fail(struct pvgpu_card *pvgpu)
 	queue_delayed_work(link->wq, &link->reset_work, 0);
 }
 
+/* Whether an answer is awaited by somebody who does not look; link.lock is held. */
+static bool link_sleepers(struct pvgpu_link *link)
+{
+	struct pvgpu_request *req;
+
+	list_for_each_entry(req, &link->requests, entry) {
+		if (!req->polled)
+			return true;
+	}
+	return false;
+}
+
 /* Tries to put and publish; -EAGAIN: no room, and an interrupt is asked for. */
 static int link_try_send(struct pvgpu_card *pvgpu, struct pvgpu_request *req,
 			 void *message, u32 length)
@@ -202,6 +221,7 @@ static int link_try_send(struct pvgpu_card *pvgpu, struct pvgpu_request *req,
 		ret = client_to_errno(ret);
 		goto out;
 	}
+	req->polled = !req->end && !req->orphan;
 	list_add_tail(&req->entry, &link->requests);
 	pvgpu_client_flush(client, PVGPU_QUEUE_CONTROL);
 	link->calls++;
@@ -209,68 +229,6 @@ out:
 	spin_unlock_irqrestore(&link->lock, flags);
 	return ret;
 }
-
-int pvgpu_link_submit(struct pvgpu_card *pvgpu, struct pvgpu_request *req,
-		      void *message, u32 length)
-{
-	unsigned long end = jiffies + PVGPU_CALL_TIMEOUT;
-	struct pvgpu_link *link = &pvgpu->link;
-	DEFINE_WAIT(wait);
-	int ret, idx;
-
-	if (!drm_dev_enter(&pvgpu->drm, &idx))
-		return -ENODEV;
-	for (;;) {
-		prepare_to_wait(&link->wait, &wait, TASK_UNINTERRUPTIBLE);
-		ret = link_try_send(pvgpu, req, message, length);
-		if (ret != -EAGAIN)
-			break;
-		if (time_after(jiffies, end)) {
-			ret = -EIO;
-			break;
-		}
-		schedule_timeout(HZ / 10);
-	}
-	finish_wait(&link->wait, &wait);
-	drm_dev_exit(idx);
-	if (ret == -EIO)
-		pvgpu_link_fail(pvgpu);
-	return ret;
-}
-
-int pvgpu_link_wait(struct pvgpu_card *pvgpu, struct pvgpu_request *req)
-{
-	struct pvgpu_link *link = &pvgpu->link;
-	unsigned long flags;
-
-	if (!wait_for_completion_timeout(&req->done, req->timeout)) {
-		bool late;
-
-		spin_lock_irqsave(&link->lock, flags);
-		late = !list_empty(&req->entry);
-		if (late)
-			list_del_init(&req->entry);
-		spin_unlock_irqrestore(&link->lock, flags);
-		if (late) {
-			pvgpu_link_fail(pvgpu);
-			return -EIO;
-		}
-	}
-	return req->error ? req->error : pvgpu_status_to_errno(req->status);
-}
-
-int pvgpu_link_call(struct pvgpu_card *pvgpu, void *message, u32 length,
-		    void *reply, u32 reply_size)
-{
-	struct pvgpu_request req;
-	int ret;
-
-	pvgpu_request_init(&req, reply, reply_size);
-	ret = pvgpu_link_submit(pvgpu, &req, message, length);
-	return ret ? ret : pvgpu_link_wait(pvgpu, &req);
-}
-
-/* ------------------------------------------------------------ interrupt */
 
 /* One completion in link.scratch; link.lock is held. False: the host refused
  * what nobody waits for.
@@ -313,7 +271,7 @@ static void link_event(struct pvgpu_link *link, int length)
 }
 
 /* Takes all there is of control completions and events, and asks for the next
- * interrupt. False: the host is lost.
+ * interrupt where somebody needs it. False: the host is lost.
  */
 static bool link_drain(struct pvgpu_link *link)
 {
@@ -329,7 +287,7 @@ static bool link_drain(struct pvgpu_link *link)
 		}
 		if (length < 0)
 			return false;
-	} while (!pvgpu_client_sleep(client, PVGPU_QUEUE_CONTROL));
+	} while (link_sleepers(link) && !pvgpu_client_sleep(client, PVGPU_QUEUE_CONTROL));
 	do {
 		while ((length = pvgpu_client_take(client, events, link->scratch)) > 0)
 			link_event(link, length);
@@ -338,6 +296,114 @@ static bool link_drain(struct pvgpu_link *link)
 	} while (!pvgpu_client_sleep(client, events));
 	return pvgpu_client_attached(client);
 }
+
+/* Takes what there is, and asks for the next interrupt if somebody needs it. */
+static void link_look(struct pvgpu_card *pvgpu)
+{
+	struct pvgpu_link *link = &pvgpu->link;
+	unsigned long flags;
+	bool lost;
+
+	spin_lock_irqsave(&link->lock, flags);
+	lost = link->up && !link_drain(link);
+	spin_unlock_irqrestore(&link->lock, flags);
+	if (lost)
+		pvgpu_link_fail(pvgpu);
+}
+
+int pvgpu_link_submit(struct pvgpu_card *pvgpu, struct pvgpu_request *req,
+		      void *message, u32 length)
+{
+	/* With nobody to look for the answer the request is not ours any more. */
+	bool awaited = !req->end && !req->orphan;
+	unsigned long end = jiffies + PVGPU_CALL_TIMEOUT;
+	struct pvgpu_link *link = &pvgpu->link;
+	DEFINE_WAIT(wait);
+	int ret, idx;
+
+	if (!drm_dev_enter(&pvgpu->drm, &idx))
+		return -ENODEV;
+	for (;;) {
+		prepare_to_wait(&link->wait, &wait, TASK_UNINTERRUPTIBLE);
+		ret = link_try_send(pvgpu, req, message, length);
+		if (ret != -EAGAIN)
+			break;
+		if (time_after(jiffies, end)) {
+			ret = -EIO;
+			break;
+		}
+		schedule_timeout(HZ / 10);
+	}
+	finish_wait(&link->wait, &wait);
+	drm_dev_exit(idx);
+	if (ret == -EIO)
+		pvgpu_link_fail(pvgpu);
+	else if (!ret && !awaited)
+		link_look(pvgpu);
+	return ret;
+}
+
+/* Looks for the answer for a moment, which is long while that is worth it. */
+static void link_poll(struct pvgpu_card *pvgpu, struct pvgpu_request *req)
+{
+	struct pvgpu_link *link = &pvgpu->link;
+	u32 most = READ_ONCE(link->poll_ns);
+	u64 start = ktime_get_ns();
+
+	if (!(link->polls++ % POLL_RETRY))
+		most = POLL_MAX_NS;
+	do {
+		if (pvgpu_client_pending(&link->client, PVGPU_QUEUE_CONTROL))
+			link_look(pvgpu);
+		if (completion_done(&req->done)) {
+			WRITE_ONCE(link->poll_ns, POLL_MAX_NS);
+			return;
+		}
+		cpu_relax();
+	} while (ktime_get_ns() - start < most);
+	WRITE_ONCE(link->poll_ns, most / 2);
+}
+
+int pvgpu_link_wait(struct pvgpu_card *pvgpu, struct pvgpu_request *req)
+{
+	struct pvgpu_link *link = &pvgpu->link;
+	unsigned long flags;
+
+	link_poll(pvgpu, req);
+	if (!completion_done(&req->done)) {
+		spin_lock_irqsave(&link->lock, flags);
+		req->polled = false;
+		spin_unlock_irqrestore(&link->lock, flags);
+		link_look(pvgpu);
+	}
+	if (!wait_for_completion_timeout(&req->done, req->timeout)) {
+		bool late;
+
+		spin_lock_irqsave(&link->lock, flags);
+		late = !list_empty(&req->entry);
+		if (late)
+			list_del_init(&req->entry);
+		spin_unlock_irqrestore(&link->lock, flags);
+		if (late) {
+			pvgpu_link_fail(pvgpu);
+			return -EIO;
+		}
+	}
+	return req->error ? req->error : pvgpu_status_to_errno(req->status);
+}
+
+int pvgpu_link_call(struct pvgpu_card *pvgpu, void *message, u32 length,
+		    void *reply, u32 reply_size)
+{
+	struct pvgpu_request req;
+	int ret;
+
+	pvgpu_request_init(&req, reply, reply_size);
+	ret = pvgpu_link_submit(pvgpu, &req, message, length);
+	return ret ? ret : pvgpu_link_wait(pvgpu, &req);
+}
+
+/* ------------------------------------------------------------ interrupt */
 
 irqreturn_t pvgpu_link_interrupt(struct pvgpu_card *pvgpu, u32 vector)
 {

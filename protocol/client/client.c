@@ -320,6 +320,13 @@ int pvgpu_client_take(struct pvgpu_client *c, uint32_t queue, void *message)
 	return length;
 }
 
+bool pvgpu_client_pending(const struct pvgpu_client *c, uint32_t queue)
+{
+	const struct pvgpu_consumer *ring = &c->queues[queue].done;
+
+	return pvgpu_load32(&ring->peer->produced) != ring->consumed;
+}
+
 bool pvgpu_client_sleep(struct pvgpu_client *c, uint32_t queue)
 {
 	return pvgpu_consumer_sleep(&c->queues[queue].done);

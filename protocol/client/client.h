@@ -126,6 +126,9 @@ void pvgpu_client_flush(struct pvgpu_client *client, uint32_t queue);
 int pvgpu_client_take(struct pvgpu_client *client, uint32_t queue,
 		      void *message);
 
+/* Whether there may be something to take; a look that needs no lock. */
+bool pvgpu_client_pending(const struct pvgpu_client *client, uint32_t queue);
+
 /* Asks for an interrupt at the next completion; false: there is one now. */
 bool pvgpu_client_sleep(struct pvgpu_client *client, uint32_t queue);
 

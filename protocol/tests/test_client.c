@@ -559,6 +559,23 @@ static void test_one_doorbell_for_many(void **state)
 	assert_int_equal(r->host.doorbells[1], 1);
 }
 
+/* A look at the ring, which takes nothing. */
+static void test_pending(void **state)
+{
+	struct rig *r = *state;
+	struct pvgpu_ring_words own = { 0 };
+	struct pvgpu_consumer *ring;
+
+	attach(r);
+	ring = &r->client.queues[PVGPU_QUEUE_CONTROL].done;
+	assert_false(pvgpu_client_pending(&r->client, PVGPU_QUEUE_CONTROL));
+	pvgpu_store32(&own.produced, ring->consumed + 1);
+	ring->peer = &own;
+	assert_true(pvgpu_client_pending(&r->client, PVGPU_QUEUE_CONTROL));
+	ring->consumed++;
+	assert_false(pvgpu_client_pending(&r->client, PVGPU_QUEUE_CONTROL));
+}
+
 /* ----------------------------------------------------------------- fences */
 
 static void test_fence(void **state)
@@ -630,6 +647,7 @@ int main(void)
 		TEST(test_bad_completion_ring),
 		TEST(test_full_and_too_long),
 		TEST(test_one_doorbell_for_many),
+		TEST(test_pending),
 		TEST(test_fence),
 		TEST(test_queue_starts_over),
 	};
