@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* pvgpuctl show */
 #include <string.h>
+#include <time.h>
 
 #include "common/size.h"
 #include "ctl.h"
@@ -132,6 +133,32 @@ static void print_counters(json_object *counters)
 	       json_number(counters, "interrupts"));
 }
 
+static void print_schedule(json_object *schedule)
+{
+	struct timespec t;
+	double left;
+
+	if (!schedule)
+		return;
+	printf("%-10s %s, %.3f s used in %lld turns\n", "GPU time",
+	       ctl_safe(json_string(schedule, "state")),
+	       (double)json_number(schedule, "used") / 1e9,
+	       json_number(schedule, "turns"));
+	if (!json_number(schedule, "strikes"))
+		return;
+	printf("%-10s %lld batches took too long", "",
+	       json_number(schedule, "strikes"));
+	if (json_number(schedule, "channelAtFault"))
+		printf(", the last on channel %lld",
+		       json_number(schedule, "channelAtFault"));
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	left = (double)json_number(schedule, "heldUntil") / 1e9 -
+	       (double)t.tv_sec - (double)t.tv_nsec / 1e9;
+	if (left > 0)
+		printf("; held back for another %.1f s", left);
+	puts("");
+}
+
 enum ctl_status ctl_show(struct ctl *ctl)
 {
 	cleanup_json json_object *reply = NULL;
@@ -158,6 +185,7 @@ enum ctl_status ctl_show(struct ctl *ctl)
 	if (*json_string(worker, "error"))
 		printf("%-10s %s: no live figures\n", "",
 		       ctl_safe(json_string(worker, "error")));
+	print_schedule(json_member(reply, "schedule"));
 	print_guest(json_member(reply, "guest"));
 	print_heads(json_member(reply, "heads"));
 	print_budget("window", json_member(reply, "window"));

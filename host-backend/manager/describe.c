@@ -73,6 +73,41 @@ json_object *describe_vgpu(struct vgpu *v)
 	return o;
 }
 
+void describe_schedule(json_object *to, const struct vgpu *v)
+{
+	struct sched_figures figures, *f = &figures;
+	json_object *o;
+
+	if (!schedule_figures(v, f))
+		return;
+	o = json_object_new_object();
+
+	json_put_string(o, "state", sched_state_name(f->state));
+	if (f->entitlement)
+		json_put(o, "entitlement", json_object_new_double(
+			(double)f->entitlement / SCHED_WHOLE));
+	json_put_int(o, "used", f->used);
+	json_put_int(o, "charged", f->charged);
+	json_put_int(o, "borrowed", f->borrowed);
+	json_put_int(o, "lentTime", f->lent_time);
+	json_put_int(o, "worth", f->worth);
+	json_put_int(o, "unused", f->unused);
+	json_put_int(o, "overshoot", f->overshoot);
+	json_put_int(o, "held", f->held);
+	json_put_int(o, "turns", f->turns);
+	json_put_int(o, "loans", f->loans);
+	json_put_int(o, "lent", f->lent);
+	json_put_int(o, "waits", f->waits);
+	json_put_int(o, "wait", f->wait);
+	json_put_int(o, "waitMax", f->wait_max);
+	json_put_int(o, "strikes", f->strikes);
+	if (f->strikes && f->channel_at_fault != SCHED_NO_CHANNEL)
+		json_put_int(o, "channelAtFault", f->channel_at_fault);
+	if (f->held_until)
+		json_put_int(o, "heldUntil", f->held_until);
+	json_put(to, "schedule", o);
+}
+
 json_object *describe_gpu(const struct manager *m)
 {
 	json_object *o = json_object_new_object();

@@ -13,6 +13,8 @@
 
 json_object *describe_type(const struct vgpu_type *type);
 json_object *describe_vgpu(struct vgpu *vgpu);
+/* Adds what the scheduler gave it, if it is scheduled, as "schedule". */
+void describe_schedule(json_object *to, const struct vgpu *vgpu);
 json_object *describe_gpu(const struct manager *manager);
 /* What lies where on the GPU: vGPUs and holes, in order of their ids. */
 json_object *describe_placements(const struct manager *manager);

@@ -262,6 +262,7 @@ static void show_reply(struct varlink_call *call, struct vgpu *v,
 	if (why)
 		json_put_string(worker, "error", why);
 	json_put(reply, "worker", worker);
+	describe_schedule(reply, v);
 	if (query) {
 		json_put(reply, "guest", describe_guest(query));
 		json_put(reply, "heads",

@@ -15,42 +15,11 @@ struct gathering {
 	char name[VGPU_NAME_MAX + 1];	/* "": all */
 };
 
-static json_object *describe_schedule(const struct sched_figures *f)
-{
-	json_object *o = json_object_new_object();
-
-	json_put_string(o, "state", sched_state_name(f->state));
-	if (f->entitlement)
-		json_put(o, "entitlement", json_object_new_double(
-			(double)f->entitlement / SCHED_WHOLE));
-	json_put_int(o, "used", f->used);
-	json_put_int(o, "charged", f->charged);
-	json_put_int(o, "borrowed", f->borrowed);
-	json_put_int(o, "lentTime", f->lent_time);
-	json_put_int(o, "worth", f->worth);
-	json_put_int(o, "unused", f->unused);
-	json_put_int(o, "overshoot", f->overshoot);
-	json_put_int(o, "held", f->held);
-	json_put_int(o, "turns", f->turns);
-	json_put_int(o, "loans", f->loans);
-	json_put_int(o, "lent", f->lent);
-	json_put_int(o, "waits", f->waits);
-	json_put_int(o, "wait", f->wait);
-	json_put_int(o, "waitMax", f->wait_max);
-	json_put_int(o, "strikes", f->strikes);
-	if (f->strikes && f->channel_at_fault != SCHED_NO_CHANNEL)
-		json_put_int(o, "channelAtFault", f->channel_at_fault);
-	if (f->held_until)
-		json_put_int(o, "heldUntil", f->held_until);
-	return o;
-}
-
 static json_object *describe_figures(struct vgpu *v)
 {
 	const struct figures *f = figures_of(v);
 	const struct broker_session *session = broker_session(v->broker);
 	json_object *o = json_object_new_object();
-	struct sched_figures scheduled;
 
 	json_put_string(o, "name", v->name);
 	json_put_string(o, "type", v->type->name);
@@ -59,8 +28,7 @@ static json_object *describe_figures(struct vgpu *v)
 		json_put_int(o, "workerPid", (uint64_t)worker_pid(v->worker));
 	json_put_int(o, "replaced", v->replaced);
 	json_put(o, "stale", json_object_new_boolean(v->figures.late));
-	if (schedule_figures(v, &scheduled))
-		json_put(o, "schedule", describe_schedule(&scheduled));
+	describe_schedule(o, v);
 	if (!f) {
 		json_put(o, "heads", json_object_new_array());
 		json_put(o, "window", describe_limit(v->limits.framebuffer));

@@ -278,10 +278,13 @@ static void enroll(struct scheduled *one)
 		return;
 	r = sched_add(of(v)->sched, &v->sched_params, one, now_ns(),
 		      &one->sched);
-	if (r == -ENOSPC)
+	if (!r)
+		sched_recall(of(v)->sched, one->sched, &v->sched_past,
+			     now_ns());
+	else if (r == -ENOSPC)
 		log_error("%s: no share of the GPU is left for it: it renders "
 			  "nothing until there is", v->name);
-	else if (r < 0)
+	else
 		log_error("%s: not scheduled: %s", v->name, strerror(-r));
 }
 
@@ -342,9 +345,23 @@ int schedule_set(struct vgpu *v, const struct sched_params *params)
 
 bool schedule_figures(const struct vgpu *v, struct sched_figures *ret)
 {
-	if (!v->scheduled || !v->scheduled->sched)
+	const struct scheduled *one = v->scheduled;
+	const struct sched_grant *g;
+	struct grant_report r;
+	uint64_t number = 0;
+
+	if (!one || !one->sched)
 		return false;
-	*ret = sched_figures(of(v)->sched, v->scheduled->sched);
+	*ret = sched_figures(of(v)->sched, one->sched);
+	/* People count a guest's channels as the guest does. */
+	if (ret->channel_at_fault != SCHED_NO_CHANNEL)
+		ret->channel_at_fault++;
+	/* A grant that goes on for long is not over for long. */
+	g = sched_grant(one->sched);
+	if (g->kind != SCHED_GRANT_NONE &&
+	    grant_report_hear(one->seat.page, &number, &r) > 0 &&
+	    r.epoch == g->epoch)
+		ret->used += r.used;
 	return true;
 }
 
@@ -429,6 +446,7 @@ void schedule_leave(struct vgpu *v)
 	if (one->sched) {
 		uint32_t id = sched_id(one->sched);
 
+		v->sched_past = sched_past(one->sched);
 		sched_remove(s->sched, one->sched, now_ns());
 		forget(s, id);
 	}

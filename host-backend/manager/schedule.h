@@ -2,8 +2,8 @@
 /*
  * Whose turn it is on the manager's GPU: the scheduler (scheduler/) on the
  * event loop, and what it and the workers' gates tell each other. A vGPU is in
- * it while a QEMU is connected, whatever becomes of its workers meanwhile, so
- * that neither debts nor strikes end with one.
+ * it while a QEMU is connected, whatever becomes of its workers meanwhile;
+ * strikes are remembered longer.
  *
  * Settings are held here and nowhere else while pvgpud runs; saving them is
  * the caller's.
@@ -37,7 +37,9 @@ const struct sched_params *schedule_params(const struct vgpu *vgpu);
 /* At once, and for as long as the vGPU is there. -EINVAL, -ENOSPC likewise. */
 int schedule_set(struct vgpu *vgpu, const struct sched_params *params);
 
-/* Sums since its QEMU connected; false: there is none, or no share for it. */
+/* Sums since its QEMU connected, with what is used so far of the grant that it
+ * has; channel_at_fault is the guest's number, from 1 (GATE_CHANNELS: pictures
+ * for those who look). False: there is no QEMU, or no share for it. */
 bool schedule_figures(const struct vgpu *vgpu, struct sched_figures *ret);
 /* What its worker says, as of now: GPU time of channel `n` from 0 (the last of
  * GATE_CHANNELS is pictures read back), since the worker started. */

@@ -42,6 +42,7 @@ struct vgpu {
 
 	/* schedule.c's. */
 	struct sched_params sched_params;
+	struct sched_past sched_past;	/* from when it was last */
 	struct scheduled *scheduled;	/* NULL: not now */
 
 	struct settings scheduling;	/* what was set of it; after a change:

@@ -329,9 +329,11 @@ static const char *describe_death(char out[WORKER_WHY_MAX],
 	const char *signal_name;
 
 	/* A crash closes the socket before it is a death: what the kernel says
-	 * goes first. */
-	if (killed[0] && info->si_code == CLD_KILLED &&
-	    info->si_status == SIGKILL) {
+	 * goes first. But one that was fast enough ended in order, because we
+	 * had hung up. */
+	if (killed[0] && ((info->si_code == CLD_KILLED &&
+			   info->si_status == SIGKILL) ||
+			  (info->si_code == CLD_EXITED && !info->si_status))) {
 		snprintf(out, WORKER_WHY_MAX, "%s", killed);
 	} else if (info->si_code == CLD_EXITED) {
 		snprintf(out, WORKER_WHY_MAX, "it exited with status %d",

@@ -76,6 +76,38 @@ const char *sched_params_wrong(const struct sched_params *p)
 
 /* --------------------------------------------------------------- watchdog */
 
+static void hold_back(struct sched *s, struct sched_vgpu *v, uint64_t until)
+{
+	v->figures.held_until = until;
+	heap_remove(&s->held_back, v->slot);
+	heap_push(&s->held_back, v->slot, until);
+	sched_enroll(s, v);
+}
+
+struct sched_past sched_past(const struct sched_vgpu *v)
+{
+	return (struct sched_past){
+		.strikes = v->figures.strikes,
+		.channel_at_fault = v->figures.channel_at_fault,
+		.last_strike = v->last_strike,
+		.penalty = v->penalty,
+		.held_until = v->figures.held_until,
+	};
+}
+
+void sched_recall(struct sched *s, struct sched_vgpu *v,
+		  const struct sched_past *past, uint64_t now)
+{
+	if (!past->strikes)
+		return;
+	v->figures.strikes = past->strikes;
+	v->figures.channel_at_fault = past->channel_at_fault;
+	v->last_strike = past->last_strike;
+	v->penalty = past->penalty;
+	if (past->held_until > sched_time(s, now))
+		hold_back(s, v, past->held_until);
+}
+
 static void strike(struct sched *s, struct sched_vgpu *v, uint32_t channel)
 {
 	bool again = v->figures.strikes &&
@@ -91,10 +123,7 @@ static void strike(struct sched *s, struct sched_vgpu *v, uint32_t channel)
 	v->penalty = v->penalty ? v->penalty * 2 : SCHED_SECOND;
 	if (v->penalty > SCHED_PENALTY_MAX)
 		v->penalty = SCHED_PENALTY_MAX;
-	v->figures.held_until = s->now + v->penalty;
-	heap_remove(&s->held_back, v->slot);
-	heap_push(&s->held_back, v->slot, v->figures.held_until);
-	sched_enroll(s, v);
+	hold_back(s, v, s->now + v->penalty);
 }
 
 void sched_note_running(struct sched *s, struct sched_vgpu *v,

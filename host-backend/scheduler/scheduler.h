@@ -167,6 +167,17 @@ void sched_note_running(struct sched *s, struct sched_vgpu *v,
 struct sched_vgpu *sched_overdue(struct sched *s, uint64_t now,
 				 uint32_t *ret_channel);
 
+/* What a vGPU that leaves did, for when it comes back: a guest that powers off
+ * is not forgiven for it. */
+struct sched_past {
+	uint32_t strikes, channel_at_fault;
+	uint64_t last_strike, penalty, held_until;
+};
+struct sched_past sched_past(const struct sched_vgpu *v);
+/* Right after sched_add(). */
+void sched_recall(struct sched *s, struct sched_vgpu *v,
+		  const struct sched_past *past, uint64_t now);
+
 /* ----------------------------------------------------------------- figures */
 
 enum sched_state {

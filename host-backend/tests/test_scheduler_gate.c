@@ -123,12 +123,122 @@ static void batches_cost_what_they_kept_the_gpu(void **state)
 	assert_int_equal(gate_fenced(&g, 6000), 0);
 }
 
+/* Another look at how many wait: more, fewer, none. */
+static void what_is_ready_can_be_counted_anew(void **state)
+{
+	struct gate g;
+
+	(void)state;
+	gate_init(&g);
+	gate_set_ready(&g, 2, 3, 0);
+	assert_int_equal(gate_message(&g, 0).kind, GATE_WANTS);
+	gate_set_ready(&g, 1, 1, 1);
+	gate_set_ready(&g, 2, 1, 1);
+	assert_int_equal(g.ready, 2);
+	assert_int_equal(gate_message(&g, 1).kind, GATE_NOTHING);
+	gate_set_ready(&g, 2, 0, 2);
+	gate_set_ready(&g, 1, 0, 2);
+	assert_int_equal(g.ready, 0);
+	assert_int_equal(gate_message(&g, 2).kind, GATE_IDLES);
+}
+
+/* A scheduler that starts among gates that hold an earlier one's grants. */
+static void what_was_granted_before_ends_first(void **state)
+{
+	const struct sched_config config = {
+		.policy = SCHED_EQUAL_SHARE, .slice = 2 * MS, .frequency = 480,
+		.factor = SCHED_FACTOR_DEFAULT,
+	};
+	struct sched_params params = sched_params_default();
+	struct sched_grant old = {
+		.epoch = 70, .kind = SCHED_GRANT_OPEN, .window = 2 * MS,
+		.successor = SCHED_NOBODY,
+	};
+	struct sched_vgpu *holder, *other, *gone;
+	struct gate_message m;
+	struct sched *s;
+	struct gate g;
+
+	(void)state;
+	gate_init(&g);
+	gate_update(&g, &old, 0);
+	gate_ready(&g, 0, 2, 0);
+	assert_true(gate_submit(&g, 0, 0));
+	assert_int_equal(sched_new(&config, &s), 0);
+	assert_int_equal(sched_add(s, &params, NULL, 1, &holder), 0);
+	assert_int_equal(sched_add(s, &params, NULL, 1, &other), 0);
+	assert_int_equal(sched_add(s, &params, NULL, 1, &gone), 0);
+	sched_adopt(s, holder, 70, true, 1);
+	sched_adopt(s, other, 9, false, 1);
+	sched_adopt(s, gone, 3, true, 1);
+	sched_wants(s, other, 2);
+	assert_int_equal(sched_grant(other)->kind, SCHED_GRANT_NONE);
+	assert_int_equal(sched_grant(other)->epoch, 9);
+	gate_update(&g, sched_grant(holder), 2);
+	assert_int_equal(gate_next(&g, 2), -EAGAIN);
+	assert_int_equal(gate_message(&g, 2).kind, GATE_NOTHING);
+	gate_fenced(&g, 5 * MS);
+	m = gate_message(&g, 5 * MS);
+	assert_int_equal(m.kind, GATE_ENDED);
+	assert_int_equal(m.end.epoch, 70);
+	assert_int_equal(sched_ended(s, holder, &m.end, 5 * MS), 0);
+	assert_int_equal(sched_grant(other)->kind, SCHED_GRANT_NONE);
+	/* The last of them is dead, as turns out. */
+	sched_lost(s, gone, 0, 6 * MS);
+	assert_int_not_equal(sched_grant(other)->kind, SCHED_GRANT_NONE);
+	/* Nobody was charged, and epochs go on. */
+	assert_int_equal(sched_figures(s, holder).charged, 0);
+	assert_true(sched_grant(holder)->epoch >= 70);
+	sched_free(s);
+}
+
+/* Leaving and coming back is no way out. */
+static void strikes_are_remembered(void **state)
+{
+	const struct sched_config config = sched_config_default(1);
+	struct sched_params params = sched_params_default();
+	struct sched_running running = { true, 3, 0 };
+	struct sched_past past = { 0 };
+	uint64_t now = SCHED_SECOND;
+	struct sched_vgpu *v;
+	struct sched *s;
+	uint32_t channel;
+
+	(void)state;
+	assert_int_equal(sched_new(&config, &s), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sched_add(s, &params, NULL, now, &v), 0);
+		sched_recall(s, v, &past, now);
+		sched_wants(s, v, now);
+		running.since = now;
+		sched_note_running(s, v, &running);
+		now += 3 * SCHED_SECOND;
+		assert_ptr_equal(sched_overdue(s, now, &channel), v);
+		past = sched_past(v);
+		sched_remove(s, v, now);
+	}
+	assert_int_equal(past.strikes, 2);
+	assert_int_equal(past.channel_at_fault, 3);
+	assert_int_equal(sched_add(s, &params, NULL, now, &v), 0);
+	sched_recall(s, v, &past, now);
+	sched_wants(s, v, now);
+	assert_int_equal(sched_grant(v)->kind, SCHED_GRANT_NONE);
+	assert_int_equal(sched_figures(s, v).state, SCHED_STATE_HELD_BACK);
+	now += SCHED_SECOND;
+	sched_advance(s, now);
+	assert_int_equal(sched_grant(v)->kind, SCHED_GRANT_OPEN);
+	sched_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_revoked_grant_submits_nothing),
 		cmocka_unit_test(channels_have_priorities),
 		cmocka_unit_test(batches_cost_what_they_kept_the_gpu),
+		cmocka_unit_test(what_is_ready_can_be_counted_anew),
+		cmocka_unit_test(what_was_granted_before_ends_first),
+		cmocka_unit_test(strikes_are_remembered),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
