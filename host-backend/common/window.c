@@ -46,7 +46,7 @@ int window_layout(struct window_layout *ret, const struct vgpu_limits *limits)
 uint64_t window_features(const struct vgpu_limits *limits)
 {
 	uint64_t features = PVGPU_FEATURE_CURSOR | PVGPU_FEATURE_PRIORITY |
-			    PVGPU_FEATURE_VBLANK;
+			    PVGPU_FEATURE_VBLANK | PVGPU_FEATURE_PLANES;
 
 	if (limits->classes & 1u << PVGPU_CHANNEL_COPY)
 		features |= PVGPU_FEATURE_COPY;

@@ -14,7 +14,7 @@
 #define WINDOW_MIN_SIZE		(2ull << 30)	/* firmware puts it above 4 GiB */
 #define WINDOW_VECTORS		4u		/* each way; QEMU's vectors= */
 #define WINDOW_QUEUE_SLOTS	512u
-#define WINDOW_PLANES		2u		/* primary and cursor */
+#define WINDOW_PLANES		4u		/* primary, overlays, cursor */
 #define WINDOW_CONTEXTS		256u		/* of the renderer */
 #define WINDOW_COMMANDS_MAX	(4u << 20)	/* bytes of one command buffer */
 #define WINDOW_HOST_PEER	0u

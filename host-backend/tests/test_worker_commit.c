@@ -12,6 +12,7 @@
 
 #define LE(v) pvgpu_cpu_to_le32(v)
 #define LE16(v) pvgpu_cpu_to_le16(v)
+#define CURSOR (WINDOW_PLANES - 1)
 
 /* Offsets in a message of two heads and two planes. */
 #define HEAD_AT(n) (40u + 64u * (n))
@@ -26,17 +27,27 @@ static struct rig_commit good(void)
 	commit_head(&c, 0, 1024, 768);
 	commit_head(&c, 1, 1024, 768);
 	commit_plane(&c, 0, 0, 1, PVGPU_FORMAT_XRGB8888, 1024, 768, 0, 0);
-	commit_plane(&c, 0, 1, 2, PVGPU_FORMAT_ARGB8888, 64, 64, -10, 700);
+	commit_plane(&c, 0, CURSOR, 2, PVGPU_FORMAT_ARGB8888, 64, 64, -10,
+		     700);
 	return c;
 }
 
-static void up(struct rig *rig)
+static void up_with(struct rig *rig, uint64_t features)
 {
 	rig_up(rig);
+	rig->hello.features = features;
+	assert_int_equal(pvgpu_client_attach(&rig->client, &rig->hello, 1000),
+			 0);
 	rig_resource(rig, 1, 0, 1024 * 768 * 4);
 	rig_resource(rig, 2, 16 << 20, 64 * 64 * 4);
 	assert_int_equal(rig_create(rig, 3, 1 << 20), 0);	/* not backed */
 	rig_resource(rig, 4, 32 << 20, 128 * 128 * 4);
+}
+
+/* A guest that knows a primary and a cursor, not scaled. */
+static void up(struct rig *rig)
+{
+	up_with(rig, ~PVGPU_FEATURE_PLANES);
 }
 
 #define COMMIT(want, offset, change) do { \
@@ -64,7 +75,9 @@ static void test_shape(void **state)
 	COMMIT(INVALID, 36, c.commit.reserved = LE(1));
 	COMMIT(INVALID, HEAD_AT(1) + 44, h[1].reserved[0] = LE(1));
 	COMMIT(INVALID, HEAD_AT(0) + 60, h[0].reserved[4] = LE(1));
-	COMMIT(INVALID, PLANE_AT(1) + 124, p[1].reserved[9] = LE(1));
+	COMMIT(INVALID, PLANE_AT(1) + 124, p[1].reserved[3] = LE(1));
+	COMMIT(INVALID, PLANE_AT(1) + 88, p[1].z = LE(1));
+	COMMIT(INVALID, PLANE_AT(1) + 108, p[1].ycbcr = LE(1));
 	/* Names. */
 	COMMIT(LIMIT_HEADS, 2, c.commit.heads = LE(7));
 	COMMIT(LIMIT_HEADS, 2, h[1].head = LE(2));
@@ -73,8 +86,9 @@ static void test_shape(void **state)
 	COMMIT(INVALID, HEAD_AT(1), c.commit.heads = LE(1));
 	COMMIT(INVALID, 16, (c.head_count = 0, c.plane_count = 0));
 	COMMIT(INVALID, PLANE_AT(1) + 4, p[1].plane = 0);	/* twice */
-	COMMIT(LIMIT_PLANES, 2, p[1].plane = LE(2));
-	COMMIT(LIMIT_PLANES, 2, p[1].plane = LE(~0u));
+	COMMIT(LIMIT_PLANES, 4, p[1].plane = LE(4));
+	COMMIT(LIMIT_PLANES, 4, p[1].plane = LE(~0u));
+	COMMIT(UNSUPPORTED, PLANE_AT(1) + 4, p[1].plane = LE(1));
 	COMMIT(OK, 0, (void)0);
 	/* Nothing at all is nothing wrong. */
 	COMMIT(OK, 0, (c.commit.heads = 0, c.head_count = c.plane_count = 0));
@@ -190,7 +204,7 @@ static void test_planes(void **state)
 	/* Off says nothing else. */
 #define OFF(field, value) \
 	COMMIT(INVALID, PAT(1, field), (memset(&p[1], 0, sizeof(p[1])), \
-	       p[1].plane = LE(1), p[1].field = value))
+	       p[1].plane = LE(CURSOR), p[1].field = value))
 	OFF(format, LE(1));
 	OFF(offset, 1);
 	OFF(offset, 1ull << 40);
@@ -200,7 +214,117 @@ static void test_planes(void **state)
 	OFF(blend, LE16(1));
 	OFF(first_clip, LE(1));
 	OFF(clips, LE(1));
-	COMMIT(OK, 0, (memset(&p[1], 0, sizeof(p[1])), p[1].plane = LE(1)));
+	COMMIT(OK, 0, (memset(&p[1], 0, sizeof(p[1])),
+	       p[1].plane = LE(CURSOR)));
+	rig_down(&rig);
+}
+
+/* Makes the first plane one of resource 4, 64x64 of 128x128. */
+#define SMALL (p->resource = LE(4), p->width = p->height = LE(128), \
+	       p->stride = LE(512), p->src_w = p->src_h = LE(64 << 16), \
+	       p->dst_w = p->dst_h = LE(64))
+
+/* With the feature: overlays, sizes, turns, formats. */
+static void test_overlays(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	up_with(&rig, ~0ull);
+	COMMIT(OK, 0, p[1].plane = LE(1));
+	COMMIT(OK, 0, p[1].plane = LE(2));
+	COMMIT(LIMIT_PLANES, 4, p[1].plane = LE(4));
+	COMMIT(INVALID, PAT(1, plane), p[1].plane = 0);	/* twice */
+	COMMIT(INVALID, PAT(1, reserved), p[1].reserved[0] = LE(1));
+	COMMIT(OK, 0, (p[0].z = LE(~0u), p[1].z = LE(7)));
+	/* Overlays are no cursors: of any size, and with no hot spot. */
+	COMMIT(OK, 0, (SMALL, p->plane = LE(1), p->dst_w = LE(128),
+		       p->dst_h = LE(200)));
+	COMMIT(INVALID, PAT(0, hot_x), (SMALL, p->plane = LE(1),
+					p->hot_x = LE(1)));
+	/* Sizes: a quarter to sixteen times as large. */
+	COMMIT(OK, 0, (SMALL, p->dst_w = LE(16), p->dst_h = LE(1024)));
+	COMMIT(OK, 0, (SMALL, p->dst_w = LE(1024), p->dst_h = LE(16)));
+	COMMIT(UNSUPPORTED, PAT(0, dst_w), (SMALL, p->dst_w = LE(15)));
+	COMMIT(UNSUPPORTED, PAT(0, dst_w), (SMALL, p->dst_w = LE(1025)));
+	COMMIT(UNSUPPORTED, PAT(0, dst_w), (SMALL, p->dst_w = 0));
+	COMMIT(UNSUPPORTED, PAT(0, dst_w), (SMALL, p->dst_w = LE(~0u)));
+	COMMIT(UNSUPPORTED, PAT(0, dst_h), (SMALL, p->dst_h = LE(15)));
+	COMMIT(UNSUPPORTED, PAT(0, dst_h), (SMALL, p->dst_h = LE(1025)));
+	COMMIT(OK, 0, (SMALL, p->dst_w = LE(1), p->src_w = LE(0x1000)));
+	COMMIT(UNSUPPORTED, PAT(0, dst_w), (SMALL, p->dst_w = LE(1),
+					    p->src_w = LE(0xfff)));
+	COMMIT(LIMIT_CURSOR, 64, p[1].dst_w = LE(65));
+	/* Turned: what was the width is the height. */
+	COMMIT(OK, 0, (SMALL, p->transform = LE(15)));
+	COMMIT(INVALID, PAT(0, transform), (SMALL, p->transform = LE(16)));
+	COMMIT(OK, 0, (SMALL, p->transform = LE(1), p->src_w = LE(16 << 16),
+		       p->dst_w = LE(64), p->dst_h = LE(16)));
+	COMMIT(OK, 0, (SMALL, p->transform = LE(1), p->src_w = LE(8 << 16),
+		       p->dst_h = LE(128)));
+	COMMIT(UNSUPPORTED, PAT(0, dst_h), (SMALL, p->transform = LE(3),
+	       p->src_w = LE(8 << 16), p->dst_h = LE(129)));
+	/* Sources that are too long for it, but not if nothing is done. */
+#define LONG (p->width = LE(65535), p->height = LE(1), p->offset = 0, \
+	      p->stride = LE(65535 * 4), p->src_w = LE(32768u << 16), \
+	      p->src_h = LE(1 << 16), p->dst_w = LE(32768), p->dst_h = LE(1))
+	COMMIT(OK, 0, LONG);
+	COMMIT(UNSUPPORTED, PAT(0, src_w), (LONG, p->transform = LE(4)));
+	COMMIT(UNSUPPORTED, PAT(0, src_w), (LONG, p->dst_w = LE(32767)));
+	COMMIT(UNSUPPORTED, PAT(0, src_w), (LONG, p->transform = LE(1),
+	       p->dst_w = LE(1), p->dst_h = LE(32768)));
+	COMMIT(OK, 0, (LONG, p->src_w = LE(32767u << 16),
+		       p->dst_w = LE(32768)));
+	/* Formats. */
+	COMMIT(OK, 0, p->format = LE(PVGPU_FORMAT_ARGB2101010));
+	COMMIT(OK, 0, p->blend = LE16(PVGPU_BLEND_COVERAGE));
+	COMMIT(INVALID, PAT(0, blend), p->blend = LE16(3));
+#define NV12 (SMALL, p->format = LE(PVGPU_FORMAT_NV12), p->stride = LE(128), \
+	      p->chroma_offset = 128 * 128, p->chroma_stride = LE(128))
+	COMMIT(OK, 0, NV12);
+	COMMIT(OK, 0, (NV12, p->ycbcr = LE(3)));
+	COMMIT(OK, 0, (NV12, p->width = LE(127), p->height = LE(127)));
+	COMMIT(INVALID, PAT(0, ycbcr), (NV12, p->ycbcr = LE(4)));
+	COMMIT(INVALID, PAT(0, ycbcr), p->ycbcr = LE(1));
+	COMMIT(INVALID, PAT(0, chroma_stride), (NV12,
+						p->chroma_stride = LE(127)));
+	COMMIT(INVALID, PAT(0, chroma_stride), (NV12, p->width = LE(127),
+						p->chroma_stride = LE(127)));
+	COMMIT(INVALID, PAT(0, chroma_stride), p->chroma_stride = LE(1));
+	COMMIT(INVALID, PAT(0, chroma_offset), p->chroma_offset = 1);
+	COMMIT(INVALID, PAT(0, chroma_offset), p->chroma_offset = 1ull << 60);
+	COMMIT(OK, 0, (NV12, p->chroma_offset = 128 * 128 * 4 - 128 * 64));
+	COMMIT(RANGE, PAT(0, chroma_offset), (NV12,
+	       p->chroma_offset = 128 * 128 * 4 - 128 * 64 + 1));
+	COMMIT(RANGE, PAT(0, chroma_offset), (NV12,
+					      p->chroma_offset = ~0ull));
+	COMMIT(RANGE, PAT(0, chroma_offset), (NV12,
+					      p->chroma_stride = LE(~0u)));
+	/* Off says nothing of them either. */
+	OFF(z, LE(1));
+	OFF(transform, LE(1));
+	OFF(chroma_offset, 1ull << 40);
+	OFF(chroma_stride, LE(1));
+	OFF(ycbcr, LE(1));
+	rig_down(&rig);
+}
+
+/* Without it there is nothing of them. */
+static void test_no_overlays(void **state)
+{
+	static const uint32_t formats[] = {
+		PVGPU_FORMAT_XRGB2101010, PVGPU_FORMAT_ARGB2101010,
+		PVGPU_FORMAT_NV12,
+	};
+	struct rig rig;
+
+	(void)state;
+	up(&rig);
+	for (uint32_t i = 0; i < ARRAY_SIZE(formats); i++)
+		COMMIT(UNSUPPORTED, PAT(0, format), p->format = LE(formats[i]));
+	COMMIT(INVALID, PAT(0, chroma_offset) + 4,
+	       p->chroma_offset = 1ull << 40);
+	COMMIT(INVALID, PAT(0, transform), p->transform = LE(4));
 	rig_down(&rig);
 }
 
@@ -364,6 +488,8 @@ int main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_pixels),
 		cmocka_unit_test(test_planes),
+		cmocka_unit_test(test_overlays),
+		cmocka_unit_test(test_no_overlays),
 		cmocka_unit_test(test_clips),
 		cmocka_unit_test(test_latch),
 		cmocka_unit_test(test_no_cursor),

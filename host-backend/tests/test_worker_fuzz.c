@@ -55,6 +55,11 @@ struct message {
 	uint32_t length;
 };
 
+static const uint32_t formats[] = {
+	PVGPU_FORMAT_XRGB8888, PVGPU_FORMAT_XRGB8888, PVGPU_FORMAT_ARGB8888,
+	PVGPU_FORMAT_RGB565, PVGPU_FORMAT_ARGB2101010, PVGPU_FORMAT_NV12,
+};
+
 static void make_commit(struct message *m, uint64_t *seed)
 {
 	uint32_t heads = (uint32_t)(noise(seed) % 3);
@@ -70,9 +75,11 @@ static void make_commit(struct message *m, uint64_t *seed)
 	for (uint32_t i = 0; i < planes; i++) {
 		struct pvgpu_commit_plane *p = commit_plane(&c,
 			noise(seed) % 9 ? i / 2 : small(seed, 2),
-			noise(seed) % 9 ? i % 2 : small(seed, 2),
+			noise(seed) % 9 ? i % WINDOW_PLANES : small(seed, 4),
 			small(seed, 10),
-			noise(seed) % 9 ? PVGPU_FORMAT_XRGB8888 : any(seed),
+			noise(seed) % 9 ? formats[noise(seed) %
+						  ARRAY_SIZE(formats)] :
+					  any(seed),
 			1 + small(seed, 64), 1 + small(seed, 64),
 			(int32_t)small(seed, 2000), (int32_t)small(seed, 900));
 
@@ -80,6 +87,22 @@ static void make_commit(struct message *m, uint64_t *seed)
 			p->offset = pvgpu_cpu_to_le64(small(seed, 100000));
 		if (!(noise(seed) % 4))
 			p->stride = pvgpu_cpu_to_le32(small(seed, 8192));
+		if (!(noise(seed) % 3))
+			p->transform = pvgpu_cpu_to_le32(small(seed, 15));
+		if (!(noise(seed) % 3)) {
+			p->dst_w = pvgpu_cpu_to_le32(1 + small(seed, 128));
+			p->dst_h = pvgpu_cpu_to_le32(1 + small(seed, 128));
+		}
+		if (!(noise(seed) % 3))
+			p->z = pvgpu_cpu_to_le32(small(seed, 3));
+		p->blend = pvgpu_cpu_to_le16((uint16_t)(noise(seed) % 3));
+		if (p->format == pvgpu_cpu_to_le32(PVGPU_FORMAT_NV12)) {
+			p->chroma_stride = pvgpu_cpu_to_le32(
+				66 + small(seed, 100));
+			p->chroma_offset = pvgpu_cpu_to_le64(
+				small(seed, 8192));
+			p->ycbcr = pvgpu_cpu_to_le32(small(seed, 3));
+		}
 		p->clips = pvgpu_cpu_to_le32(noise(seed) % 9 ? 0 :
 					     small(seed, 3));
 	}

@@ -70,7 +70,13 @@ static struct verdict check_shape(struct commit *c, uint32_t length)
 			return bad(c, wrong);
 	}
 	for (uint32_t i = 0; i < c->plane_count; i++) {
-		wrong = not_zero(c->planes[i].reserved, 10);
+		const struct pvgpu_commit_plane *p = &c->planes[i];
+		const pvgpu_le32 *end = (const void *)(p + 1);
+		const pvgpu_le32 *from =
+			c->features & PVGPU_FEATURE_PLANES ? p->reserved :
+							     &p->z;
+
+		wrong = not_zero(from, (size_t)(end - from));
 		if (wrong)
 			return bad(c, wrong);
 	}
@@ -230,7 +236,7 @@ static struct verdict check_off(const struct commit *c,
 		(offsetof(struct pvgpu_commit_plane, alpha) -
 		 offsetof(struct pvgpu_commit_plane, format)) / 4);
 
-	if (wrong)	/* offset is the one field of two words */
+	if (wrong)	/* offset has two words */
 		return bad(c, (const uint8_t *)wrong ==
 			      (const uint8_t *)&p->offset + 4 ?
 			      (const void *)&p->offset : wrong);
@@ -242,7 +248,15 @@ static struct verdict check_off(const struct commit *c,
 		return bad(c, &p->first_clip);
 	if (p->clips)
 		return bad(c, &p->clips);
-	return accepted();
+	if (p->z)
+		return bad(c, &p->z);
+	if (p->transform)
+		return bad(c, &p->transform);
+	if (p->chroma_offset)
+		return bad(c, &p->chroma_offset);
+	if (p->chroma_stride)
+		return bad(c, &p->chroma_stride);
+	return p->ycbcr ? bad(c, &p->ycbcr) : accepted();
 }
 
 /* LINEAR: where its pixels lie in the resource. */
@@ -252,11 +266,24 @@ static struct verdict check_linear(const struct commit *c,
 {
 	uint64_t row = (uint64_t)s->width * pvgpu_format_bytes(s->format);
 	uint64_t span = (uint64_t)s->stride * (s->height - 1) + row;
+	bool nv12 = s->format == PVGPU_FORMAT_NV12;
+	uint64_t chroma_row = ((uint64_t)s->width + 1) / 2 * 2;
+	uint64_t chroma_span = (uint64_t)s->chroma_stride *
+			       (((uint64_t)s->height + 1) / 2 - 1) +
+			       chroma_row;
 
 	if (s->stride < row)
 		return bad(c, &p->stride);
+	if (nv12 ? s->chroma_stride < chroma_row : s->chroma_stride != 0)
+		return bad(c, &p->chroma_stride);
+	if (!nv12 && s->chroma_offset)
+		return bad(c, &p->chroma_offset);
 	if (!resource_holds(s->resource, s->offset, span))
 		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->offset));
+	if (nv12 && !resource_holds(s->resource, s->chroma_offset,
+				    chroma_span))
+		return verdict(PVGPU_STATUS_RANGE,
+			       offset_in(c, &p->chroma_offset));
 	return accepted();
 }
 
@@ -269,6 +296,10 @@ static struct verdict check_surface(const struct commit *c,
 		return bad(c, &p->offset);
 	if (s->stride)
 		return bad(c, &p->stride);
+	if (s->chroma_stride)
+		return bad(c, &p->chroma_stride);
+	if (s->chroma_offset)
+		return bad(c, &p->chroma_offset);
 	if (s->width > s->resource->surface.width)
 		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->width));
 	if (s->height > s->resource->surface.height)
@@ -286,8 +317,12 @@ static bool has_picture(const struct resource *r)
 	       r->surface.samples == 1;
 }
 
-static bool format_shown(const struct resource *r, uint32_t format)
+static bool format_shown(const struct commit *c, const struct resource *r,
+			 uint32_t format)
 {
+	if (pvgpu_format_of_planes(format) &&
+	    !(c->features & PVGPU_FEATURE_PLANES))
+		return false;
 	return r->kind == PVGPU_RESOURCE_SURFACE ?
 	       pvgpu_surface_shows(r->surface.format, format) :
 	       pvgpu_format_bytes(format) != 0;
@@ -305,19 +340,72 @@ static struct verdict check_framebuffer(const struct commit *c,
 	if (!has_picture(s->resource))
 		return bad(c, &p->resource);
 	s->format = pvgpu_le32_to_cpu(p->format);
-	if (!format_shown(s->resource, s->format))
+	if (!format_shown(c, s->resource, s->format))
 		return verdict(PVGPU_STATUS_UNSUPPORTED,
 			       offset_in(c, &p->format));
 	s->offset = pvgpu_le64_to_cpu(p->offset);
 	s->stride = pvgpu_le32_to_cpu(p->stride);
+	s->chroma_offset = pvgpu_le64_to_cpu(p->chroma_offset);
+	s->chroma_stride = pvgpu_le32_to_cpu(p->chroma_stride);
+	s->ycbcr = pvgpu_le32_to_cpu(p->ycbcr);
 	s->width = pvgpu_le32_to_cpu(p->width);
 	s->height = pvgpu_le32_to_cpu(p->height);
 	if (!s->width)
 		return bad(c, &p->width);
 	if (!s->height)
 		return bad(c, &p->height);
+	if (s->ycbcr > (s->format == PVGPU_FORMAT_NV12 ?
+			PVGPU_YCBCR_BT709 | PVGPU_YCBCR_FULL : 0))
+		return bad(c, &p->ycbcr);
 	return s->resource->kind == PVGPU_RESOURCE_SURFACE ?
 	       check_surface(c, p, s) : check_linear(c, p, s);
+}
+
+/* Whether one side can become as long as that; `from` is 16.16. */
+static bool scale_ok(const struct commit *c, uint64_t from, uint64_t to)
+{
+	if (!(c->features & PVGPU_FEATURE_PLANES))
+		return from == to << 16;
+	return to && from <= (to << 16) * PVGPU_SCALE_DOWN_MAX &&
+	       to << 16 <= from * PVGPU_SCALE_UP_MAX;
+}
+
+/* What becomes of the source on its way into the mode. */
+static struct verdict check_transform(const struct commit *c,
+				      const struct pvgpu_commit_plane *p,
+				      struct plane_state *s)
+{
+	const uint32_t all = PVGPU_TRANSFORM_TURN_270 |
+			     PVGPU_TRANSFORM_MIRROR_X |
+			     PVGPU_TRANSFORM_MIRROR_Y;
+	bool scales_w, scales_h;
+
+	s->transform = pvgpu_le32_to_cpu(p->transform);
+	s->z = pvgpu_le32_to_cpu(p->z);
+	if (s->transform & ~all)
+		return bad(c, &p->transform);
+	if (!scale_ok(c, plane_natural_w(s), s->w))
+		return verdict(PVGPU_STATUS_UNSUPPORTED,
+			       offset_in(c, &p->dst_w));
+	if (!scale_ok(c, plane_natural_h(s), s->h))
+		return verdict(PVGPU_STATUS_UNSUPPORTED,
+			       offset_in(c, &p->dst_h));
+	scales_w = plane_natural_w(s) != (uint64_t)s->w << 16;
+	scales_h = plane_natural_h(s) != (uint64_t)s->h << 16;
+	if (scales_w || scales_h || s->transform) {
+		if (s->src_w > PVGPU_SCALE_SOURCE_MAX << 16)
+			return verdict(PVGPU_STATUS_UNSUPPORTED,
+				       offset_in(c, &p->src_w));
+		if (s->src_h > PVGPU_SCALE_SOURCE_MAX << 16)
+			return verdict(PVGPU_STATUS_UNSUPPORTED,
+				       offset_in(c, &p->src_h));
+	}
+	/* Where nothing is scaled a fraction selects the pixel it lies in. */
+	if (!(plane_turned(s) ? scales_h : scales_w))
+		s->src_x &= ~0xffffu;
+	if (!(plane_turned(s) ? scales_w : scales_h))
+		s->src_y &= ~0xffffu;
+	return accepted();
 }
 
 /* The source in the framebuffer and the destination in the mode. */
@@ -325,37 +413,34 @@ static struct verdict check_rectangles(const struct commit *c,
 				       const struct pvgpu_commit_plane *p,
 				       struct plane_state *s)
 {
-	uint32_t src_x = pvgpu_le32_to_cpu(p->src_x);
-	uint32_t src_y = pvgpu_le32_to_cpu(p->src_y);
-	uint32_t src_w = pvgpu_le32_to_cpu(p->src_w);
-	uint32_t src_h = pvgpu_le32_to_cpu(p->src_h);
+	uint32_t blends = c->features & PVGPU_FEATURE_PLANES ?
+		PVGPU_BLEND_COVERAGE : PVGPU_BLEND_PREMULTIPLIED;
+	struct verdict v;
 
+	s->src_x = pvgpu_le32_to_cpu(p->src_x);
+	s->src_y = pvgpu_le32_to_cpu(p->src_y);
+	s->src_w = pvgpu_le32_to_cpu(p->src_w);
+	s->src_h = pvgpu_le32_to_cpu(p->src_h);
 	s->w = pvgpu_le32_to_cpu(p->dst_w);
 	s->h = pvgpu_le32_to_cpu(p->dst_h);
-	if (!src_w)
+	if (!s->src_w)
 		return bad(c, &p->src_w);
-	if (!src_h)
+	if (!s->src_h)
 		return bad(c, &p->src_h);
-	if ((uint64_t)src_x + src_w > (uint64_t)s->width << 16)
+	if ((uint64_t)s->src_x + s->src_w > (uint64_t)s->width << 16)
 		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->src_x));
-	if ((uint64_t)src_y + src_h > (uint64_t)s->height << 16)
+	if ((uint64_t)s->src_y + s->src_h > (uint64_t)s->height << 16)
 		return verdict(PVGPU_STATUS_RANGE, offset_in(c, &p->src_y));
-	if (src_w != (uint64_t)s->w << 16)
-		return verdict(PVGPU_STATUS_UNSUPPORTED,
-			       offset_in(c, &p->dst_w));
-	if (src_h != (uint64_t)s->h << 16)
-		return verdict(PVGPU_STATUS_UNSUPPORTED,
-			       offset_in(c, &p->dst_h));
-	/* Nothing is scaled, so a fraction selects the pixel it lies in. */
-	s->src_x = src_x >> 16;
-	s->src_y = src_y >> 16;
+	v = check_transform(c, p, s);
+	if (refused(v))
+		return v;
 	s->dst_x = (int32_t)pvgpu_le32_to_cpu(p->dst_x);
 	s->dst_y = (int32_t)pvgpu_le32_to_cpu(p->dst_y);
 	s->hot_x = pvgpu_le32_to_cpu(p->hot_x);
 	s->hot_y = pvgpu_le32_to_cpu(p->hot_y);
 	s->alpha = pvgpu_le16_to_cpu(p->alpha);
 	s->blend = pvgpu_le16_to_cpu(p->blend);
-	if (s->blend > PVGPU_BLEND_PREMULTIPLIED)
+	if (s->blend > blends)
 		return bad(c, &p->blend);
 	return accepted();
 }
@@ -394,7 +479,8 @@ static struct verdict check_plane(const struct commit *c,
 
 	if (index >= WINDOW_PLANES)
 		return over_limit(PVGPU_STATUS_LIMIT_PLANES, WINDOW_PLANES);
-	if (is_cursor && !(c->features & PVGPU_FEATURE_CURSOR))
+	if ((is_cursor && !(c->features & PVGPU_FEATURE_CURSOR)) ||
+	    (index && !is_cursor && !(c->features & PVGPU_FEATURE_PLANES)))
 		return verdict(PVGPU_STATUS_UNSUPPORTED,
 			       offset_in(c, &p->plane));
 	if (!index)

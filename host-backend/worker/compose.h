@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a head shows, as pixels: its planes from the bottom up, clipped to the
- * mode, over black. Reads the guest's memory, which may change meanwhile:
- * every pixel is read once, and no decision is made on one.
+ * What a head shows, as pixels: its planes from the bottom up, scaled and turned
+ * as they are said to be, clipped to the mode, over black. Reads the guest's
+ * memory, which may change meanwhile: no decision is made on a pixel.
  */
 #ifndef PVGPU_WORKER_COMPOSE_H
 #define PVGPU_WORKER_COMPOSE_H
@@ -20,6 +20,9 @@ struct composer {
 	/* Rows of a plane that are not in one piece are gathered here. */
 	uint8_t *rows;
 	size_t size;
+	/* And here times their alpha, where that is still to be done. */
+	uint8_t *multiplied;
+	size_t multiplied_size;
 	struct compose_surface surfaces[WINDOW_PLANES];
 };
 
@@ -29,7 +32,7 @@ void composer_finish(struct composer *c);
  * a slice of other work. */
 uint32_t compose_band(uint32_t width);
 
-/* What of a plane is seen, in pixels of its framebuffer; false: nothing. */
+/* What of a plane is looked at, in pixels of its framebuffer; false: nothing. */
 bool compose_visible(const struct head_state *head, uint32_t plane,
 		     uint32_t *ret_x, uint32_t *ret_y, uint32_t *ret_width,
 		     uint32_t *ret_height);

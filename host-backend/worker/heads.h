@@ -20,14 +20,37 @@ struct plane_state {
 	uint32_t format;
 	uint64_t offset;		/* of pixel (0,0), bytes; LINEAR */
 	uint32_t stride;		/* bytes; LINEAR */
+	uint64_t chroma_offset;		/* NV12 */
+	uint32_t chroma_stride;
+	uint32_t ycbcr;			/* PVGPU_YCBCR_* */
 	uint32_t width, height;		/* of the framebuffer */
-	uint32_t src_x, src_y;		/* pixels */
-	uint32_t w, h;			/* of source and destination */
+	uint32_t src_x, src_y;		/* 16.16; whole where nothing scales */
+	uint32_t src_w, src_h;
+	uint32_t w, h;			/* of the destination */
 	int32_t dst_x, dst_y;		/* may lie outside the mode */
+	uint32_t z;
+	uint32_t transform;		/* PVGPU_TRANSFORM_* */
 	uint32_t hot_x, hot_y;
 	uint16_t alpha;
 	uint16_t blend;
 };
+
+/* By 90 or 270 degrees: width and height change places. */
+static inline bool plane_turned(const struct plane_state *p)
+{
+	return p->transform & PVGPU_TRANSFORM_TURN_90;
+}
+
+/* The size that it would have in the mode, 16.16, if it were not scaled. */
+static inline uint32_t plane_natural_w(const struct plane_state *p)
+{
+	return plane_turned(p) ? p->src_h : p->src_w;
+}
+
+static inline uint32_t plane_natural_h(const struct plane_state *p)
+{
+	return plane_turned(p) ? p->src_w : p->src_h;
+}
 
 struct head_state {
 	bool active;

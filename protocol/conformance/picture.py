@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Compares a PNG of a head with what pvgpu-conform's draw test drew there.
+"""Compares a PNG of a head with what pvgpu-conform's draw tests drew there.
 
 usage: picture.py FILE HEAD WIDTH HEIGHT
 """

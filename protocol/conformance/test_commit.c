@@ -277,7 +277,10 @@ static void planes(struct guest *g)
 	const uint32_t half = 500;
 	struct scene s;
 	struct commit c;
+	uint32_t at;
 
+	/* As who knows nothing of overlays sees them. */
+	EXPECT(guest_attach(g, ~PVGPU_FEATURE_PLANES) == 0, "attach");
 	EXPECT(make(g, &s), "resources");
 	EXPECT_OK(g, "create", guest_create(g, half, WIDTH * HEIGHT * 4));
 	EXPECT_OK(g, "back", guest_back(g, half, 0, 4096));
@@ -296,6 +299,10 @@ static void planes(struct guest *g)
 	INVALID_AT(PLANE(blend), 2, 2);
 	INVALID_AT(PLANE(hot_x), 4, 1);
 	INVALID_AT(PLANE(hot_y), 4, 1);
+	for (at = PLANE(z); at < PLANE(reserved); at += 4)
+		INVALID_AT(at, 4, 1);
+	if (g->d->planes > 2)
+		REFUSE(CURSOR(plane), 4, 1, UNSUPPORTED, CURSOR(plane));
 
 	/* The framebuffer in the resource. */
 	REFUSE(PLANE(offset), 8, 4, RANGE, PLANE(offset));
@@ -337,6 +344,68 @@ static void planes(struct guest *g)
 	EXPECT_OK(g, "nothing is shown", guest_destroy(g, s.screen));
 }
 
+/* Every limit of what the feature brings; the cursor of base() is an overlay. */
+static void overlays(struct guest *g)
+{
+	struct scene s;
+	struct commit c;
+	uint32_t at;
+
+	EXPECT(g->d->features & PVGPU_FEATURE_PLANES && g->d->planes >= 4,
+	       "no overlays");
+	EXPECT(make(g, &s), "resources");
+	for (at = 1; at + 1 < g->d->planes; at++) {
+		base(&c, g, &s);
+		patch(&c, CURSOR(plane), 4, at);
+		patch(&c, CURSOR(z), 4, 0xffffffff);
+		EXPECT_OK(g, "an overlay", guest_commit(g, &c));
+	}
+	commit_begin(&c);
+	commit_head(&c, 0, 0, 0, 0);
+	EXPECT_OK(g, "dark", guest_commit(g, &c));
+	REFUSE(CURSOR(plane), 4, g->d->planes, LIMIT_PLANES, g->d->planes);
+	INVALID_AT(PLANE(blend), 2, 3);
+	INVALID_AT(PLANE(transform), 4, 16);
+	INVALID_AT(PLANE(transform), 4, 0x80000000);
+	INVALID_AT(PLANE(chroma_stride), 4, 1);
+	INVALID_AT(PLANE(chroma_offset), 8, 1);
+	INVALID_AT(PLANE(chroma_offset), 8, 1ull << 63);
+	INVALID_AT(PLANE(ycbcr), 4, 1);
+	/* Smaller and larger, but not by any factor. */
+	REFUSE(PLANE(dst_w), 4, 0, UNSUPPORTED, PLANE(dst_w));
+	REFUSE(PLANE(dst_w), 4, WIDTH / 4 - 1, UNSUPPORTED, PLANE(dst_w));
+	REFUSE(PLANE(dst_w), 4, WIDTH * 16 + 1, UNSUPPORTED, PLANE(dst_w));
+	REFUSE(PLANE(dst_w), 4, 0xffffffff, UNSUPPORTED, PLANE(dst_w));
+	REFUSE(PLANE(dst_h), 4, HEIGHT / 4 - 1, UNSUPPORTED, PLANE(dst_h));
+	REFUSE(PLANE(dst_h), 4, HEIGHT * 16 + 1, UNSUPPORTED, PLANE(dst_h));
+	/* Turned, the other way round. */
+	base(&c, g, &s);
+	patch(&c, PLANE(transform), 4, PVGPU_TRANSFORM_TURN_90);
+	patch(&c, PLANE(dst_w), 4, HEIGHT * 16 + 1);
+	EXPECT_ANSWER(g, "turned, too wide", guest_commit(g, &c),
+		      PVGPU_STATUS_UNSUPPORTED, PLANE(dst_w));
+	patch(&c, PLANE(dst_w), 4, HEIGHT * 16);
+	EXPECT_OK(g, "turned", guest_commit(g, &c));
+	/* Two parts, both inside of the resource. */
+	base(&c, g, &s);
+	patch(&c, PLANE(format), 4, PVGPU_FORMAT_NV12);
+	EXPECT_ANSWER(g, "NV12 of one part", guest_commit(g, &c),
+		      PVGPU_STATUS_INVALID, PLANE(chroma_stride));
+	patch(&c, PLANE(chroma_stride), 4, WIDTH);
+	patch(&c, PLANE(chroma_offset), 8, WIDTH * HEIGHT * 4 -
+	      WIDTH * HEIGHT / 2 + 1);
+	patch(&c, PLANE(stride), 4, WIDTH);
+	EXPECT_ANSWER(g, "its second part beyond the end",
+		      guest_commit(g, &c), PVGPU_STATUS_RANGE,
+		      PLANE(chroma_offset));
+	patch(&c, PLANE(chroma_offset), 8, WIDTH * HEIGHT * 4 -
+	      WIDTH * HEIGHT / 2);
+	EXPECT_OK(g, "NV12", guest_commit(g, &c));
+	patch(&c, PLANE(ycbcr), 4, 4);
+	EXPECT_ANSWER(g, "colours of no kind", guest_commit(g, &c),
+		      PVGPU_STATUS_INVALID, PLANE(ycbcr));
+}
+
 static void planes_off(struct guest *g)
 {
 	static const uint32_t widths[] = { 2, 4, 8 };
@@ -346,7 +415,7 @@ static void planes_off(struct guest *g)
 
 	EXPECT(make(g, &s), "resources");
 	for (at = PLANE(format); at < PLANE(reserved); at += size) {
-		size = at == PLANE(offset) ? 8 :
+		size = at == PLANE(offset) || at == PLANE(chroma_offset) ? 8 :
 		       at == PLANE(alpha) || at == PLANE(blend) ? 2 : 4;
 		base(&c, g, &s);
 		memset(c.bytes + PLANE(resource), 0,
@@ -593,6 +662,7 @@ const struct test commit_tests[] = {
 	{ "commit-pixel-budget", pixels, false },
 	{ "commit-planes", planes, false },
 	{ "commit-planes-off", planes_off, false },
+	{ "commit-overlays", overlays, false },
 	{ "commit-cursor", cursor, false },
 	{ "commit-clips", clips, false },
 	{ "commit-formats", formats, false },

@@ -18,10 +18,21 @@ struct pvgpu_block {
 	uint32_t height;
 };
 
-/* Bytes a pixel of a plane's format, or 0 if it is not known. */
+/* Whether a plane's format is there only with PVGPU_FEATURE_PLANES. */
+PVGPU_INLINE bool pvgpu_format_of_planes(uint32_t format)
+{
+	return format == PVGPU_FORMAT_XRGB2101010 ||
+	       format == PVGPU_FORMAT_ARGB2101010 ||
+	       format == PVGPU_FORMAT_NV12;
+}
+
+/* Bytes a pixel of a plane's format, or 0 if it is not known; of NV12, in its
+ * first part. */
 PVGPU_INLINE uint32_t pvgpu_format_bytes(uint32_t format)
 {
 	switch (format) {
+	case PVGPU_FORMAT_XRGB2101010:
+	case PVGPU_FORMAT_ARGB2101010:
 	case PVGPU_FORMAT_XRGB8888:
 	case PVGPU_FORMAT_ARGB8888:
 	case PVGPU_FORMAT_XBGR8888:
@@ -29,6 +40,8 @@ PVGPU_INLINE uint32_t pvgpu_format_bytes(uint32_t format)
 		return 4;
 	case PVGPU_FORMAT_RGB565:
 		return 2;
+	case PVGPU_FORMAT_NV12:
+		return 1;
 	default:
 		return 0;
 	}

@@ -48,6 +48,10 @@
 #define PVGPU_FORMAT_XBGR8888	PVGPU_FOURCC('X', 'B', '2', '4')
 #define PVGPU_FORMAT_ABGR8888	PVGPU_FOURCC('A', 'B', '2', '4')
 #define PVGPU_FORMAT_RGB565	PVGPU_FOURCC('R', 'G', '1', '6')
+/* With PVGPU_FEATURE_PLANES. */
+#define PVGPU_FORMAT_XRGB2101010 PVGPU_FOURCC('X', 'R', '3', '0')
+#define PVGPU_FORMAT_ARGB2101010 PVGPU_FOURCC('A', 'R', '3', '0')
+#define PVGPU_FORMAT_NV12	PVGPU_FOURCC('N', 'V', '1', '2')
 
 /* ----------------------------------------------------------- features --- */
 
@@ -57,6 +61,9 @@
 						 * class VIRGL */
 #define PVGPU_FEATURE_PRIORITY	(1ull << 3)	/* channels have priorities */
 #define PVGPU_FEATURE_VBLANK	(1ull << 4)	/* commits tell of vblanks */
+#define PVGPU_FEATURE_PLANES	(1ull << 5)	/* planes between primary and
+						 * cursor; all may be scaled,
+						 * turned, put in order */
 
 /* ------------------------------------------------------ device information
  * At offset 0 of the window. Written by the host before a guest can see the
@@ -495,6 +502,21 @@ struct pvgpu_commit_head {
 /* A plane's whole state; resource 0 switches it off and all else is 0. */
 #define PVGPU_BLEND_NONE		0u	/* pixel alpha is ignored */
 #define PVGPU_BLEND_PREMULTIPLIED	1u
+/* What follows is with PVGPU_FEATURE_PLANES, else reserved. */
+#define PVGPU_BLEND_COVERAGE		2u	/* colours are not multiplied yet */
+/* First mirrored, then turned, counter-clockwise. */
+#define PVGPU_TRANSFORM_TURN_90		1u
+#define PVGPU_TRANSFORM_TURN_180	2u
+#define PVGPU_TRANSFORM_TURN_270	3u
+#define PVGPU_TRANSFORM_MIRROR_X	4u	/* left becomes right */
+#define PVGPU_TRANSFORM_MIRROR_Y	8u	/* top becomes bottom */
+/* What NV12 means. */
+#define PVGPU_YCBCR_BT709		1u	/* else BT.601 */
+#define PVGPU_YCBCR_FULL		2u	/* range; else 16..235, 16..240 */
+/* How far a plane may be scaled, either way. */
+#define PVGPU_SCALE_DOWN_MAX		4u
+#define PVGPU_SCALE_UP_MAX		16u
+#define PVGPU_SCALE_SOURCE_MAX		32767u	/* pixels, unless shown as it is */
 struct pvgpu_commit_plane {
 	pvgpu_le32 head;		/*   0 */
 	pvgpu_le32 plane;		/*   4: 0 primary .. planes-1 cursor */
@@ -510,7 +532,7 @@ struct pvgpu_commit_plane {
 	pvgpu_le32 src_h;		/*  48 */
 	pvgpu_le32 dst_x;		/*  52: two's complement */
 	pvgpu_le32 dst_y;		/*  56: two's complement */
-	pvgpu_le32 dst_w;		/*  60: src_w and dst_w agree in version 1 */
+	pvgpu_le32 dst_w;		/*  60: src_w, without FEATURE_PLANES */
 	pvgpu_le32 dst_h;		/*  64 */
 	pvgpu_le32 hot_x;		/*  68: cursor only, else 0 */
 	pvgpu_le32 hot_y;		/*  72 */
@@ -518,7 +540,12 @@ struct pvgpu_commit_plane {
 	pvgpu_le16 blend;		/*  78: PVGPU_BLEND_* */
 	pvgpu_le32 first_clip;		/*  80: this plane's damage among the clips */
 	pvgpu_le32 clips;		/*  84: 0: all of it may have changed */
-	pvgpu_le32 reserved[10];	/*  88 */
+	pvgpu_le32 z;			/*  88: higher ones cover lower ones */
+	pvgpu_le32 transform;		/*  92: PVGPU_TRANSFORM_* */
+	pvgpu_le64 chroma_offset;	/*  96: NV12: of its second part */
+	pvgpu_le32 chroma_stride;	/* 104: bytes a row */
+	pvgpu_le32 ycbcr;		/* 108: NV12: PVGPU_YCBCR_* */
+	pvgpu_le32 reserved[4];		/* 112 */
 };					/* 128 */
 
 /* In framebuffer pixels. */

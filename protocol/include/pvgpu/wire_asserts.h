@@ -279,7 +279,12 @@ PVGPU_FIELD(pvgpu_commit_plane, alpha, 76);
 PVGPU_FIELD(pvgpu_commit_plane, blend, 78);
 PVGPU_FIELD(pvgpu_commit_plane, first_clip, 80);
 PVGPU_FIELD(pvgpu_commit_plane, clips, 84);
-PVGPU_FIELD(pvgpu_commit_plane, reserved, 88);
+PVGPU_FIELD(pvgpu_commit_plane, z, 88);
+PVGPU_FIELD(pvgpu_commit_plane, transform, 92);
+PVGPU_FIELD(pvgpu_commit_plane, chroma_offset, 96);
+PVGPU_FIELD(pvgpu_commit_plane, chroma_stride, 104);
+PVGPU_FIELD(pvgpu_commit_plane, ycbcr, 108);
+PVGPU_FIELD(pvgpu_commit_plane, reserved, 112);
 
 PVGPU_SIZE(pvgpu_rect, 16);
 PVGPU_FIELD(pvgpu_rect, x, 0);
