@@ -23,7 +23,7 @@ static json_object *names_of(const struct settings *set)
 	return names;
 }
 
-static json_object *describe_gpu(const struct manager *m)
+static json_object *scheduling_of_gpu(const struct manager *m)
 {
 	const struct sched_config *c = schedule_config(m);
 	struct settings all = { 0 };
@@ -39,7 +39,7 @@ static json_object *describe_gpu(const struct manager *m)
 	return o;
 }
 
-static json_object *describe_one(const struct vgpu *v)
+static json_object *scheduling_of(const struct vgpu *v)
 {
 	const struct sched_params *p = schedule_params(v);
 	struct settings all = { 0 };
@@ -115,8 +115,8 @@ void method_get_gpu_scheduling(struct varlink_call *call)
 	json_object *vgpus = json_object_new_array();
 
 	for (const struct vgpu *v = call->manager->vgpus; v; v = v->next)
-		json_object_array_add(vgpus, describe_one(v));
-	json_put(reply, "gpu", describe_gpu(call->manager));
+		json_object_array_add(vgpus, scheduling_of(v));
+	json_put(reply, "gpu", scheduling_of_gpu(call->manager));
 	json_put(reply, "vgpus", vgpus);
 	varlink_reply(call, reply, -1);
 }
@@ -147,7 +147,7 @@ void method_set_gpu_scheduling(struct varlink_call *call)
 	}
 	log_set(m->config.gpu_name, &set);
 	reply = json_object_new_object();
-	json_put(reply, "gpu", describe_gpu(m));
+	json_put(reply, "gpu", scheduling_of_gpu(m));
 	varlink_reply(call, reply, -1);
 }
 
@@ -159,7 +159,7 @@ void method_get_scheduling(struct varlink_call *call)
 	if (!v)
 		return;
 	reply = json_object_new_object();
-	json_put(reply, "vgpu", describe_one(v));
+	json_put(reply, "vgpu", scheduling_of(v));
 	varlink_reply(call, reply, -1);
 }
 
@@ -196,6 +196,6 @@ void method_set_scheduling(struct varlink_call *call)
 	}
 	log_set(v->name, &set);
 	reply = json_object_new_object();
-	json_put(reply, "vgpu", describe_one(v));
+	json_put(reply, "vgpu", scheduling_of(v));
 	varlink_reply(call, reply, -1);
 }

@@ -12,6 +12,10 @@
 
 #include "support_worker.h"
 
+/* What a type that does not render offers. */
+#define OFFERED (PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR | \
+		 PVGPU_FEATURE_PRIORITY | PVGPU_FEATURE_VBLANK)
+
 static const struct pvgpu_host_block *host_block(const struct rig *rig)
 {
 	return (void *)(rig->window + rig->layout.host_offset);
@@ -50,8 +54,7 @@ static void test_attach(void **state)
 	assert_int_equal(rig_query(&rig).generation, 1);
 	assert_int_equal(pvgpu_client_attach(&rig.client, &rig.hello, 1000), 0);
 	assert_int_equal(rig.client.generation, 2);
-	assert_int_equal(rig.client.features, PVGPU_FEATURE_COPY |
-			 PVGPU_FEATURE_CURSOR);
+	assert_int_equal(rig.client.features, OFFERED);
 	assert_int_equal(rig.state->generation, 2);
 	assert_true(rig.state->nonce == rig.client.nonce);
 	assert_int_equal(ping(&rig), 0);
@@ -186,8 +189,7 @@ static void test_bad_block(void **state)
 	assert_int_equal(attach_raw(&rig, 0, 0, 0), PVGPU_STATUS_VERSION);
 	assert_int_equal(attach_raw(&rig, 1, 1, 0), PVGPU_STATUS_INVALID);
 	assert_int_equal(attach_raw(&rig, 1, 0, ~0ull), PVGPU_STATUS_OK);
-	assert_true(pvgpu_le64_to_cpu(host_block(&rig)->features) ==
-		    (PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR));
+	assert_true(pvgpu_le64_to_cpu(host_block(&rig)->features) == OFFERED);
 	assert_int_equal(attach_raw(&rig, 1, 0, 0), PVGPU_STATUS_OK);
 	assert_true(host_block(&rig)->features == 0);
 	/* A feature that was not asked for is not there. */
