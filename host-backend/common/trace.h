@@ -11,7 +11,8 @@
 #define PVGPU_TRACE_H
 
 #include <stdint.h>
-#include <time.h>
+
+#include "clock.h"
 
 enum trace_kind {
 	TRACE_NONE,
@@ -58,14 +59,6 @@ static inline void trace_put(struct trace_file *file,
 
 	if (n < TRACE_RECORDS)
 		file->records[n] = *record;
-}
-
-static inline uint64_t trace_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 #endif

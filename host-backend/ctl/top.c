@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/trace.h"
+#include "common/clock.h"
 #include "figures.h"
 #include "screen.h"
 
@@ -107,10 +107,10 @@ static void draw(const struct top *top)
 /* Until the next sample is due. False: it is to end. */
 static bool serve_keys(struct top *top)
 {
-	uint64_t due = trace_now() + top->ms * 1000000ull;
+	uint64_t due = clock_ns() + top->ms * 1000000ull;
 
 	for (;;) {
-		uint64_t now = trace_now();
+		uint64_t now = clock_ns();
 
 		if (now >= due)
 			return true;

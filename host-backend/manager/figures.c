@@ -3,8 +3,8 @@
 #include "figures.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "manager.h"
 
 #define NEW_NSEC	20000000u	/* so old are new enough */
@@ -18,14 +18,6 @@ struct figures_wait {
 	figures_done *done;
 	void *userdata;
 };
-
-uint64_t figures_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 const struct figures *figures_of(struct vgpu *v)
 {
@@ -107,7 +99,7 @@ static void answered(void *userdata, int error,
 	if (message) {
 		f->live = message->query_done;
 		f->worker = worker_pid(v->worker);
-		f->time = figures_now();
+		f->time = clock_ns();
 	}
 	settle(v->manager);
 }
@@ -117,7 +109,7 @@ static void ask(struct vgpu *v)
 	struct figures *f = &v->figures;
 
 	if (f->request || vgpu_state(v) != VGPU_RUNNING ||
-	    (figures_of(v) && figures_now() - f->time < NEW_NSEC))
+	    (figures_of(v) && clock_ns() - f->time < NEW_NSEC))
 		return;
 	/* Where it cannot be asked, what it said last will do. */
 	if (worker_ask(v->worker, WORKER_QUERY, 0, answered, v, &f->request) < 0)

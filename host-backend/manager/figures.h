@@ -39,8 +39,6 @@ void figures_cancel(struct figures_wait *wait);
 
 /* The worker that runs the vGPU now has given figures; NULL if not. */
 const struct figures *figures_of(struct vgpu *vgpu);
-/* Now, as in figures.time. */
-uint64_t figures_now(void);
 
 /* A vGPU ends: nobody waits for it any more. */
 void figures_drop(struct vgpu *vgpu);

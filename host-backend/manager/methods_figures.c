@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/util.h"
 #include "describe.h"
 #include "methods.h"
@@ -58,7 +59,7 @@ static void reply(struct varlink_call *call, const char *name)
 	for (struct vgpu *v = call->manager->vgpus; v; v = v->next)
 		if (!*name || !strcmp(v->name, name))
 			json_object_array_add(vgpus, describe_figures(v));
-	json_put_int(o, "time", figures_now());
+	json_put_int(o, "time", clock_ns());
 	json_put(o, "gpu", describe_gpu(call->manager));
 	json_put_string(o, "policy", setting_text(policy, SETTING_POLICY,
 		schedule_config(call->manager)->policy));

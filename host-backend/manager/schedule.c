@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/sealed.h"
 #include "manager.h"
@@ -43,14 +43,6 @@ struct scheduled {
 	struct sched_vgpu *sched;	/* NULL: no share was left for it */
 	sd_event_source *reports;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SCHED_SECOND + (uint64_t)t.tv_nsec;
-}
 
 static struct schedule *of(const struct vgpu *v)
 {
@@ -137,7 +129,7 @@ static void set_look(struct schedule *s)
 	if (shortest == SCHED_NEVER)
 		sd_event_source_set_enabled(s->look, SD_EVENT_OFF);
 	else if (enabled == SD_EVENT_OFF)
-		set_timer(s->look, now_ns() + shortest / LOOKS);
+		set_timer(s->look, clock_ns() + shortest / LOOKS);
 }
 
 static void settle(struct schedule *s)
@@ -158,7 +150,7 @@ static int deadline_passed(sd_event_source *source, uint64_t usec,
 
 	(void)source;
 	(void)usec;
-	sched_advance(s->sched, now_ns());
+	sched_advance(s->sched, clock_ns());
 	settle(s);
 	return 0;
 }
@@ -196,7 +188,7 @@ static int reported(sd_event_source *source, int fd, uint32_t events,
 	(void)source;
 	(void)events;
 	grant_quiet(fd);
-	heed(s, from, now_ns());
+	heed(s, from, clock_ns());
 	settle(s);
 	return 0;
 }
@@ -221,7 +213,7 @@ static void strike(struct scheduled *at_fault, uint32_t channel)
 	if (f.held_until)
 		log_warning("%s: has kept the GPU %u times: held back for "
 			    "%.0f s", v->name, f.strikes,
-			    (double)(f.held_until - now_ns()) / 1e9);
+			    (double)(f.held_until - clock_ns()) / 1e9);
 	worker_kill(v->worker, why);
 }
 
@@ -229,7 +221,7 @@ static int look(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct schedule *s = userdata;
 	struct sched_vgpu *late;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	uint32_t channel;
 
 	(void)source;
@@ -276,11 +268,11 @@ static void enroll(struct scheduled *one)
 
 	if (one->sched)
 		return;
-	r = sched_add(of(v)->sched, &v->sched_params, one, now_ns(),
+	r = sched_add(of(v)->sched, &v->sched_params, one, clock_ns(),
 		      &one->sched);
 	if (!r)
 		sched_recall(of(v)->sched, one->sched, &v->sched_past,
-			     now_ns());
+			     clock_ns());
 	else if (r == -ENOSPC)
 		log_error("%s: no share of the GPU is left for it: it renders "
 			  "nothing until there is", v->name);
@@ -291,7 +283,7 @@ static void enroll(struct scheduled *one)
 /* After a change that may have made room for some. */
 static void changed(struct schedule *s)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 
 	for (struct vgpu *v = s->manager->vgpus; v; v = v->next)
 		if (v->scheduled && !v->scheduled->sched) {
@@ -309,7 +301,7 @@ int schedule_configure(struct manager *m, const struct sched_config *config)
 	if (config->policy == SCHED_FIXED_SHARE &&
 	    shares(m, NULL, NULL) > SCHED_WHOLE)
 		return -ENOSPC;
-	r = sched_configure(m->schedule->sched, config, now_ns());
+	r = sched_configure(m->schedule->sched, config, clock_ns());
 	if (!r)
 		changed(m->schedule);
 	return r;
@@ -331,7 +323,7 @@ int schedule_set(struct vgpu *v, const struct sched_params *params)
 	    shares(v->manager, v, params) > SCHED_WHOLE)
 		return -ENOSPC;
 	if (v->scheduled && v->scheduled->sched)
-		r = sched_set(s->sched, v->scheduled->sched, params, now_ns());
+		r = sched_set(s->sched, v->scheduled->sched, params, clock_ns());
 	if (r < 0)
 		return r;
 	v->sched_params = *params;
@@ -389,8 +381,8 @@ static void take_over(struct schedule *s, struct scheduled *one)
 	if (!one->sched)
 		return;
 	sched_adopt(s->sched, one->sched, told->epoch,
-		    told->kind != SCHED_GRANT_NONE, now_ns());
-	heed(s, one, now_ns());
+		    told->kind != SCHED_GRANT_NONE, clock_ns());
+	heed(s, one, clock_ns());
 }
 
 int schedule_join(struct vgpu *v)
@@ -447,7 +439,7 @@ void schedule_leave(struct vgpu *v)
 		uint32_t id = sched_id(one->sched);
 
 		v->sched_past = sched_past(one->sched);
-		sched_remove(s->sched, one->sched, now_ns());
+		sched_remove(s->sched, one->sched, clock_ns());
 		forget(s, id);
 	}
 	sd_event_source_disable_unref(one->reports);
@@ -461,7 +453,7 @@ void schedule_worker_gone(struct vgpu *v)
 	struct schedule *s = of(v);
 	struct scheduled *one = v->scheduled;
 	const struct grant_report *r;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 
 	if (!one)
 		return;

@@ -125,14 +125,14 @@ void trace_scheduled(struct manager *m)
 
 	if (!t || t->ended)
 		return;
-	now = trace_now();
+	now = clock_ns();
 	for (size_t i = 0; i < t->count; i++)
 		note_state(t, &t->vgpus[i], now);
 }
 
 static void note_worker(struct traced *one)
 {
-	const uint64_t now = trace_now();
+	const uint64_t now = clock_ns();
 	const struct trace_record record = {
 		.begin = now, .end = now, .kind = TRACE_WORKER,
 		.where = (uint16_t)(one - one->trace->vgpus),
@@ -190,7 +190,7 @@ static int time_is_up(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	trace_scheduled(t->manager);
-	t->ended = trace_now();
+	t->ended = clock_ns();
 	for (size_t i = 0; i < t->count; i++) {
 		end_state(t, &t->vgpus[i], t->ended);
 		ask_to_stop(&t->vgpus[i], stopped, &t->vgpus[i].request);
@@ -239,7 +239,7 @@ int trace_begin(struct manager *m, struct vgpu *only, uint64_t usec,
 	t->manager = m;
 	t->done = done;
 	t->userdata = userdata;
-	t->began = trace_now();
+	t->began = clock_ns();
 	r = make_schedule_file(t);
 	for (struct vgpu *v = m->vgpus; v && !r; v = v->next)
 		if (!only || v == only)

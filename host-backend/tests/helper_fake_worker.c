@@ -110,7 +110,7 @@ static struct trace_file *file;
 /* A batch, a flip, and, where it is told so, nonsense behind them. */
 static void trace(int fd)
 {
-	const uint64_t now = trace_now();
+	const uint64_t now = clock_ns();
 	struct trace_record records[] = {
 		{ now, now + 1000, FAKE_FENCE, 0, TRACE_BATCH, 1 },
 		{ now, now + 400, FAKE_FENCE, 5, TRACE_DECODE, 1 },

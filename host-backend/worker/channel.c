@@ -293,7 +293,7 @@ static bool batch_take(struct worker *w, struct channel *c)
 	b = &c->batches[(c->first + c->count++) % BATCHES_MAX];
 	*b = (struct batch){ .position = q->submit.consumed };
 	if (trace_on(&w->trace))
-		b->taken = trace_now();
+		b->taken = clock_ns();
 	v = batch_start(w, c, b, w->channel_message, length);
 	if (refused(v)) {
 		b->verdict = v;

@@ -158,7 +158,7 @@ static struct verdict close_channel(struct worker *w, const void *message,
 static uint64_t flips_due(struct worker *w, uint32_t mask,
 			  const struct head_state *next)
 {
-	uint64_t now = trace_now(), due, last = 0;
+	uint64_t now = clock_ns(), due, last = 0;
 
 	for (uint32_t i = 0; i < w->heads.count; i++) {
 		if (!(mask & 1u << i) || !limiter_limits(&w->limiter, &next[i]))
@@ -174,7 +174,7 @@ static struct verdict commit(struct worker *w, const void *message,
 			     uint32_t length, struct answer *a)
 {
 	const struct pvgpu_commit *q = message;
-	uint64_t begin = trace_on(&w->trace) ? trace_now() : 0;
+	uint64_t begin = trace_on(&w->trace) ? clock_ns() : 0;
 	struct head_state next[PVGPU_MAX_HEADS];
 	const struct head *read = NULL;	/* one picture at a time */
 	uint64_t until;

@@ -200,7 +200,7 @@ void deferred_due(struct worker *w)
 
 	if (!w->flips_held)
 		return;
-	now = trace_now();
+	now = clock_ns();
 	for (uint32_t i = 0; i < DEFERRED_MAX; i++) {
 		struct deferred *d = &w->deferred[i];
 
@@ -220,7 +220,7 @@ uint64_t deferred_wait(const struct worker *w)
 
 	if (!w->flips_held)
 		return UINT64_MAX;
-	now = trace_now();
+	now = clock_ns();
 	for (uint32_t i = 0; i < DEFERRED_MAX; i++) {
 		const struct deferred *d = &w->deferred[i];
 

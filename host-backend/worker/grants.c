@@ -5,16 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/clock.h"
 #include "common/sealed.h"
 #include "common/util.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SCHED_SECOND + (uint64_t)t.tv_nsec;
-}
 
 /* -------------------------------------------------------- the ring thread */
 
@@ -174,14 +167,14 @@ void grants_hear(struct grants *g)
 
 	grant_quiet(g->bell);
 	grant_quiet(g->go);
-	now = now_ns();
+	now = clock_ns();
 	listen_now(g, now);
 	settle(g, now);
 }
 
 void grants_step(struct grants *g)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 
 	if (gate_deadline(&g->gate) <= now)
 		settle(g, now);
@@ -200,7 +193,7 @@ void grants_set_ready(struct grants *g, uint32_t channel, uint32_t count,
 
 	if (more ? count <= ready : count >= ready)
 		return;
-	now = now_ns();
+	now = clock_ns();
 	listen_now(g, now);
 	gate_set_ready(&g->gate, channel, count, now);
 	settle(g, now);
@@ -208,7 +201,7 @@ void grants_set_ready(struct grants *g, uint32_t channel, uint32_t count,
 
 int grants_submit(struct grants *g)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	struct sched_running running;
 	int channel;
 
@@ -236,7 +229,7 @@ int grants_submit(struct grants *g)
 
 uint64_t grants_fenced(struct grants *g)
 {
-	uint64_t now = now_ns(), took;
+	uint64_t now = clock_ns(), took;
 	struct grant_channel *c;
 	uint32_t channel = gate_running(&g->gate).channel;
 
@@ -255,7 +248,7 @@ uint64_t grants_fenced(struct grants *g)
 const struct timespec *grants_timeout(const struct grants *g,
 				      struct timespec *room)
 {
-	uint64_t at = gate_deadline(&g->gate), now = now_ns();
+	uint64_t at = gate_deadline(&g->gate), now = clock_ns();
 
 	if (at == SCHED_NEVER)
 		return NULL;

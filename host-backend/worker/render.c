@@ -9,8 +9,8 @@
 #include <string.h>
 #include <virglrenderer.h>
 
+#include "common/clock.h"
 #include "common/log.h"
-#include "common/trace.h"
 #include "common/util.h"
 #include "egl.h"
 #include "stream.h"
@@ -357,7 +357,7 @@ static void submit(struct render *g, struct job *job)
 		return;
 	}
 	if (job->traced)
-		job->submitted = trace_now();
+		job->submitted = clock_ns();
 	stream_settle(c->stream);
 	atomic_store(&c->charged, stream_charged(c->stream));
 	fly(g, job);
@@ -386,7 +386,7 @@ static void transfer(struct render *g, struct job *job)
 static void batch(struct render *g, struct job *job)
 {
 	if (job->traced)
-		job->begun = trace_now();
+		job->begun = clock_ns();
 	if (job->kind == JOB_NOP) {
 		end(g, job, accepted());
 		return;

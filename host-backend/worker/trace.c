@@ -16,7 +16,7 @@ int trace_start(struct trace *t, int fd)
 		return -errno;
 	trace_stop(t);
 	t->file = at;
-	t->since = trace_now();
+	t->since = clock_ns();
 	return 0;
 }
 
@@ -41,14 +41,14 @@ static void put(struct trace *t, enum trace_kind kind, uint32_t where,
 void trace_event(struct trace *t, enum trace_kind kind, uint32_t where,
 		 uint64_t id)
 {
-	uint64_t now = trace_now();
+	uint64_t now = clock_ns();
 
 	put(t, kind, where, 0, id, now, now);
 }
 
 void trace_commit(struct trace *t, uint64_t begin, uint32_t heads)
 {
-	put(t, TRACE_COMMIT, 0, heads, 0, begin, trace_now());
+	put(t, TRACE_COMMIT, 0, heads, 0, begin, clock_ns());
 }
 
 void trace_batch(struct trace *t, const struct channel *c,
@@ -56,7 +56,7 @@ void trace_batch(struct trace *t, const struct channel *c,
 {
 	/* One that was taken before began with the trace. */
 	put(t, TRACE_BATCH, c->index, b->verdict.status, b->fence,
-	    b->taken ? b->taken : t->since, trace_now());
+	    b->taken ? b->taken : t->since, clock_ns());
 }
 
 void trace_job(struct trace *t, const struct job *job)
