@@ -63,7 +63,7 @@ static int setup(void **state)
 	t->call.send = take_reply;
 	t->call.userdata = t;
 	return sd_event_new(&t->manager.event) < 0 ||
-	       store_open(&t->manager.store) ||
+	       store_open(&t->manager.store) || schedule_new(&t->manager) ||
 	       placement_init(&t->manager.map, 6, PLACEMENT_MIXED) ||
 	       vgpu_types_load(&t->manager.types, types, 1, print_report,
 			       NULL);
@@ -75,6 +75,7 @@ static int teardown(void **state)
 
 	while (t->manager.vgpus)
 		manager_destroy(&t->manager, t->manager.vgpus);
+	schedule_free(&t->manager);
 	placement_clear(&t->manager.map);
 	store_free(t->manager.store);
 	vgpu_types_clear(&t->manager.types);
