@@ -52,6 +52,7 @@ help:
 	@echo 'make vm      one VM with a vGPU, to a shell on this terminal'
 	@echo 'make bench   pvgpu beside virtio-gpu in one VM, and 1 to 32 vGPUs; build/bench/'
 	@echo 'make bench-scheduler  only what the scheduler costs; no VM'
+	@echo 'make bench-vtest  only containers, beside virgl_test_server; no VM, 1 minute'
 	@echo 'make bench-shares  only how it shares the GPU out; no VM, 6 minutes'
 	@echo 'make all     build the host programs'
 	@echo 'make module  build pvgpu.ko for every kernel of the guest images'

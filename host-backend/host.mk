@@ -121,6 +121,7 @@ install: $(PROGRAMS)
 	$(INSTALL) -D -m755 $(BUILD)/bin/pvgpu-replay "$$p/bin/pvgpu-replay"; \
 	$(INSTALL) -D -m644 -t "$$p/share/pvgpu/recordings" \
 		protocol/replay/recordings/*.rec; \
+	$(INSTALL) -D -m755 $(BUILD)/bin/pvgpu-vtest "$$p/bin/pvgpu-vtest"; \
 	$(INSTALL) -D -m644 -t "$$p/share/pvgpu/types.d" host-backend/types/*.conf; \
 	$(INSTALL) -D -m644 host-backend/manager/io.pvgpu.Manager.varlink \
 		"$$p/share/varlink/io.pvgpu.Manager.varlink"; \

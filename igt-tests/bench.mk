@@ -19,6 +19,7 @@ bench-ready: $(PROGRAMS) $(GUEST_TOOLS) $(KMS_PROGRAMS) $(GL_PROGRAMS)
 	$(Q)$(PYTHON) igt-tests/bench.py
 	$(Q)$(PYTHON) igt-tests/bench_many.py
 	$(Q)$(PYTHON) igt-tests/bench_gl.py
+	$(Q)$(PYTHON) igt-tests/bench_vtest.py
 	$(Q)$(MAKE) --no-print-directory bench-scheduler bench-shares
 
 # Need no VM.
@@ -27,3 +28,8 @@ bench-shares: $(PROGRAMS)
 	$(Q)$(PYTHON) igt-tests/bench_shares.py $(SHARES_SECONDS)
 bench-scheduler: $(BUILD)/bin/bench-scheduler
 	$(Q)$(PYTHON) igt-tests/bench_scheduler.py
+
+# A container's programs on a vGPU, and on virgl_test_server.
+.PHONY: bench-vtest
+bench-vtest: $(PROGRAMS) $(GL_PROGRAMS)
+	$(Q)$(PYTHON) igt-tests/bench_vtest.py

@@ -22,7 +22,7 @@ packages=(
 	# a peer with GL: QEMU's display, on an X server that nobody sees
 	qemu-system-gui xvfb libgl1-mesa-dri
 	# clients of the vtest door, and its peer
-	bubblewrap virgl-server
+	bubblewrap mesa-utils podman runc virgl-server xauth
 	# tests
 	python3 e2fsprogs edid-decode libvirt-clients libvirt-daemon
 	libvirt-daemon-driver-qemu mandoc

@@ -63,7 +63,7 @@ mkdir -p $out/stage/shlibs/debian
 touch $out/stage/shlibs/debian/control
 libraries=$(cd $out/stage/shlibs && dpkg-shlibdeps -O \
 	../pvgpu/usr/sbin/pvgpud ../pvgpu/usr/bin/pvgpuctl \
-	../pvgpu/usr/bin/pvgpu-replay \
+	../pvgpu/usr/bin/pvgpu-replay ../pvgpu/usr/bin/pvgpu-vtest \
 	../pvgpu/usr/libexec/pvgpu-worker | sed -n 's/^shlibs:Depends=//p')
 [ -n "$libraries" ]
 package pvgpu $here "$arch" "$libraries"

@@ -14,8 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
 MAN = "docs/man"
-PAGES = ["pvgpuctl.1", "pvgpu-replay.1", "pvgpud.8", "pvgpu-worker.8", "pvgpu-types.5",
-         "pvgpud.conf.5"]
+PAGES = ["pvgpuctl.1", "pvgpu-replay.1", "pvgpud.8", "pvgpu-worker.8",
+         "pvgpu-vtest.8", "pvgpu-types.5", "pvgpud.conf.5"]
 COMPLETION = os.path.abspath("host-backend/ctl/completion/pvgpuctl")
 
 
@@ -124,10 +124,12 @@ def exit_statuses_are_told():
     text = " ".join(ctl_help().partition("Exit status:")[2].split())
     check(told == re.findall(r"(?:^|, )(\d) ", text) ==
           ["0", "1", "2", "3"], f"{told}: {text}")
-    for name in ("pvgpud.8", "pvgpu-worker.8", "pvgpu-replay.1"):
+    for name in ("pvgpud.8", "pvgpu-worker.8", "pvgpu-vtest.8",
+                 "pvgpu-replay.1"):
         check(re.findall(r"^\.It (\d)$", section(name, "EXIT STATUS"), re.M)
               == ["0", "1", "2"], name)
-    for program in ("pvgpud", "pvgpu-worker", "pvgpuctl", "pvgpu-replay"):
+    for program in ("pvgpud", "pvgpu-worker", "pvgpuctl", "pvgpu-replay",
+                    "pvgpu-vtest"):
         done = subprocess.run([f"{ASAN_BIN}/{program}", "--frob"],
                               capture_output=True, text=True, timeout=30)
         check(done.returncode == 2 and "--frob" in done.stderr, f"{done}")
@@ -143,6 +145,9 @@ def daemons_have_their_options():
     usage = output(ASAN_BIN + "/pvgpu-worker", "--help")
     shown = sorted(set(re.findall(r"--[a-z][a-z-]*", usage)) | {"--help"})
     text = section("pvgpu-worker.8", "OPTIONS")
+    check(flags(text) == shown, f"{flags(text)}, {shown}")
+    shown = defined(output(ASAN_BIN + "/pvgpu-vtest", "--help"))
+    text = section("pvgpu-vtest.8", "OPTIONS")
     check(flags(text) == shown, f"{flags(text)}, {shown}")
 
 

@@ -80,7 +80,7 @@ void client_free(struct client *c);
 /* What poll() is to wait for: POLLIN, POLLOUT, or 0 for a fence. */
 short client_events(const struct client *c);
 
-/* ------------------------------------------------------- for commands.c */
+/* --------------------------------------------------- for the commands */
 
 /* Notes why it is to be closed; -EPROTO. */
 int client_bad(struct client *c, const char *format, ...) printf_like(2, 3);

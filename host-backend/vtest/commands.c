@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
-/* The commands of vtest, one function each; see client.h. */
+/* The commands of vtest, but for transfers and streams; see commands.h. */
+#include "commands.h"
+
 #include <string.h>
 
-#include "client.h"
 #include "common/log.h"
 #include "rewrite.h"
-#include "worker/virgl_wire.h"
 
 /* -------------------------------------------------------------- the client */
 
-static struct resource *find(const struct client *c, uint32_t handle)
+struct resource *command_find(const struct client *c, uint32_t handle)
 {
 	return (struct resource *)names_get(&c->handles, handle);
 }
 
 /* What the vGPU answered: a status, or -errno. */
-static int refused(struct client *c, const char *what, int status)
+int command_refused(struct client *c, const char *what, int status)
 {
 	if (status > 0)
 		return client_bad(c, "%s: the vGPU refuses with status %d",
@@ -67,7 +67,7 @@ static int make_arena(struct client *c)
 }
 
 /* What it needs of the vGPU before it can have anything else. */
-static int begin(struct client *c)
+int command_begin(struct client *c)
 {
 	struct vgpu *v = c->vgpu;
 	struct pvgpu_context_create q = {
@@ -81,7 +81,7 @@ static int begin(struct client *c)
 	if (!ret)
 		ret = make_arena(c);
 	if (ret)
-		return refused(c, "its channel", ret);
+		return command_refused(c, "its channel", ret);
 	if (!++v->last_context)
 		v->last_context = 1;
 	q.context = pvgpu_cpu_to_le32(v->last_context);
@@ -90,10 +90,54 @@ static int begin(struct client *c)
 	if (!ret)
 		ret = vgpu_settle(v);
 	if (ret)
-		return refused(c, "its context", ret);
+		return command_refused(c, "its context", ret);
 	c->context = v->last_context;
 	/* What others had under way in the channel is not waited for. */
 	c->last = 0;
+	return 0;
+}
+
+int command_add_move(struct client *c, struct moves *moves,
+		     const struct move *move)
+{
+	if (moves->count == moves->room) {
+		uint32_t room = moves->room * 2 + 16;
+		struct move *more = realloc(moves->m, room * sizeof(*more));
+
+		if (!more)
+			return client_bad(c, "there is no memory for its "
+					  "transfers");
+		moves->m = more;
+		moves->room = room;
+	}
+	moves->m[moves->count++] = *move;
+	return 0;
+}
+
+/* Room for `count` copies after what is sent next. */
+int command_backs_room(struct client *c, uint32_t count)
+{
+	if (c->backs.count + count > CLIENT_BACKS_MAX)
+		client_copy_back(c);
+	if (c->backs.count + count <= CLIENT_BACKS_MAX)
+		return 0;
+	if (!c->backs.count)
+		return client_bad(c, "it reads back in %u places at once; %u "
+				  "are allowed", count, CLIENT_BACKS_MAX);
+	return client_park(c, c->last);
+}
+
+int command_send_batch(struct client *c, uint16_t opcode, void *batch,
+		       uint32_t length, uint64_t *ret_fence)
+{
+	int ret = vgpu_submit(c->vgpu, c->channel, opcode, c->context, batch,
+			      length, ret_fence);
+
+	if (ret == -EAGAIN)		/* the ring is full */
+		return client_park(c, client_done(c) + 1);
+	if (ret)
+		return command_refused(c, "its batch", ret);
+	c->last = *ret_fence;
 	return 0;
 }
 
@@ -148,7 +192,7 @@ static int send_caps(struct client *c, uint32_t capset)
 	int ret = vgpu_capset(c->vgpu, capset, &caps);
 
 	if (ret)
-		return refused(c, "its capabilities", ret);
+		return command_refused(c, "its capabilities", ret);
 	header[0] = caps->size + 1;	/* bytes, here */
 	header[1] = capset;
 	ret = client_send(c, header, sizeof(header), -1);
@@ -199,12 +243,12 @@ static int create(struct client *c, const struct vtest_create *q, bool share)
 	    names_get(&c->handles, q->handle))
 		return client_bad(c, "resource %u: 0, ~0 or in use",
 				  q->handle);
-	ret = begin(c);
+	ret = command_begin(c);
 	if (ret)
 		return ret;
 	ret = resource_new(c->vgpu, q, share, c->context, &r, &fd);
 	if (ret == -ECONNRESET || (ret && (!share || !q->size)))
-		return refused(c, "its resource", ret);
+		return command_refused(c, "its resource", ret);
 	if (ret) {
 		/* A byte without a descriptor: GL has no memory. */
 		if (log_allowed(&limit))
@@ -247,7 +291,7 @@ static int resource_unref(struct client *c, const uint8_t *body,
 
 	(void)length;
 	memcpy(&handle, body, 4);
-	r = find(c, handle);
+	r = command_find(c, handle);
 	if (!r)
 		return 0;
 	for (uint32_t i = 0; i < c->backs.count; i++)
@@ -258,415 +302,6 @@ static int resource_unref(struct client *c, const uint8_t *body,
 	unlink_resource(c, r);
 	resource_drop(c->vgpu, r);
 	return 0;
-}
-
-/* --------------------------------------------------------------- transfers */
-
-static int add_move(struct client *c, struct moves *moves,
-		    const struct move *move)
-{
-	if (moves->count == moves->room) {
-		uint32_t room = moves->room * 2 + 16;
-		struct move *more = realloc(moves->m, room * sizeof(*more));
-
-		if (!more)
-			return client_bad(c, "there is no memory for its "
-					  "transfers");
-		moves->m = more;
-		moves->room = room;
-	}
-	moves->m[moves->count++] = *move;
-	return 0;
-}
-
-/* Room for `count` copies after what is sent next. */
-static int backs_room(struct client *c, uint32_t count)
-{
-	if (c->backs.count + count > CLIENT_BACKS_MAX)
-		client_copy_back(c);
-	if (c->backs.count + count <= CLIENT_BACKS_MAX)
-		return 0;
-	if (!c->backs.count)
-		return client_bad(c, "it reads back in %u places at once; %u "
-				  "are allowed", count, CLIENT_BACKS_MAX);
-	return client_park(c, c->last);
-}
-
-static int send_batch(struct client *c, uint16_t opcode, void *batch,
-		      uint32_t length, uint64_t *ret_fence)
-{
-	int ret = vgpu_submit(c->vgpu, c->channel, opcode, c->context, batch,
-			      length, ret_fence);
-
-	if (ret == -EAGAIN)		/* the ring is full */
-		return client_park(c, client_done(c) + 1);
-	if (ret)
-		return refused(c, "its batch", ret);
-	c->last = *ret_fence;
-	return 0;
-}
-
-static int send_transfer(struct client *c, struct resource *r, bool to_host,
-			 uint32_t level, const uint32_t box[6],
-			 const struct box_place *place, uint64_t *ret_fence)
-{
-	bool buffer = r->shape.target == PVGPU_TARGET_BUFFER;
-	struct pvgpu_virgl_transfer q = {
-		.context = pvgpu_cpu_to_le32(c->context),
-		.resource = pvgpu_cpu_to_le32(r->name),
-		.offset = pvgpu_cpu_to_le64(place->offset),
-		.level = pvgpu_cpu_to_le32(level),
-		.stride = pvgpu_cpu_to_le32(buffer ? 0 : place->stride),
-		.layer_stride = pvgpu_cpu_to_le32(buffer ? 0 : place->layer),
-		.x = pvgpu_cpu_to_le32(box[0]),
-		.y = pvgpu_cpu_to_le32(box[1]),
-		.z = pvgpu_cpu_to_le32(box[2]),
-		.width = pvgpu_cpu_to_le32(box[3]),
-		.height = pvgpu_cpu_to_le32(box[4]),
-		.depth = pvgpu_cpu_to_le32(box[5]),
-	};
-	uint64_t done = client_done(c);
-	int ret = send_batch(c, to_host ? PVGPU_OP_VIRGL_TRANSFER_TO :
-			     PVGPU_OP_VIRGL_TRANSFER_FROM, &q, sizeof(q),
-			     ret_fence);
-
-	if (!ret)
-		resource_use(r, done, *ret_fence, place->offset,
-			     box_end(place));
-	return ret;
-}
-
-/* A resource that can be transferred, made if it was not. */
-static int transferred(struct client *c, uint32_t handle, bool memory,
-		       struct resource **ret)
-{
-	struct resource *r = find(c, handle);
-	int status;
-
-	if (!r || !r->size || (memory && !r->memory))
-		return client_bad(c, "it transfers resource %u, which is not "
-				  "there or has no memory", handle);
-	status = resource_make(c->vgpu, r, c->context);
-	if (status)
-		return refused(c, "its resource", status);
-	*ret = r;
-	return 0;
-}
-
-static int transfer2(struct client *c, const uint8_t *body, bool to_host)
-{
-	struct move move = { .kind = MOVE_FROM_HOST };
-	struct vtest_transfer2 q;
-	uint8_t *vram;
-	int ret;
-
-	memcpy(&q, body, sizeof(q));
-	ret = transferred(c, q.handle, true, &move.r);
-	if (ret)
-		return ret;
-	if (box_place(&move.place, &move.r->shape, q.level, q.box, 0, 0,
-		      q.offset, move.r->size, false))
-		return client_bad(c, "it transfers a box that resource %u does "
-				  "not hold", q.handle);
-	if (!resource_idle(move.r, client_done(c), move.place.offset,
-			   box_end(&move.place)))
-		return client_park(c, move.r->busy);
-	vram = c->vgpu->vram + move.r->vram;
-	if (to_host)
-		box_copy(vram, &move.place, move.r->memory, &move.place);
-	ret = to_host ? 0 : backs_room(c, 1);
-	if (!ret)
-		ret = send_transfer(c, move.r, to_host, q.level, q.box,
-				    &move.place, &move.fence);
-	c->copied += (size_t)move.place.row * move.place.rows *
-		     move.place.layers;
-	return ret || to_host ? ret : add_move(c, &c->backs, &move);
-}
-
-static int transfer_put2(struct client *c, const uint8_t *body,
-			 uint32_t length)
-{
-	(void)length;
-	return transfer2(c, body, true);
-}
-
-static int transfer_get2(struct client *c, const uint8_t *body,
-			 uint32_t length)
-{
-	(void)length;
-	return transfer2(c, body, false);
-}
-
-/* Where the bytes of a TRANSFER lie: without gaps at the beginning of VRAM, and
- * as the client has them. */
-static int inline_places(struct client *c, const struct vtest_transfer *q,
-			 struct resource **ret_r, struct box_place *ret_vram,
-			 struct box_place *ret_client)
-{
-	int ret = transferred(c, q->handle, false, ret_r);
-
-	if (ret)
-		return ret;
-	if (box_place(ret_vram, &(*ret_r)->shape, q->level, q->box, 0, 0, 0,
-		      (*ret_r)->size, true) ||
-	    box_place(ret_client, &(*ret_r)->shape, q->level, q->box,
-		      q->stride, q->layer_stride, 0, q->size, true))
-		return client_bad(c, "it transfers a box of resource %u that "
-				  "%u bytes do not hold", q->handle, q->size);
-	return 0;
-}
-
-static int transfer_put(struct client *c, const uint8_t *body, uint32_t length)
-{
-	struct box_place in_vram, in_client;
-	struct vtest_transfer q;
-	struct resource *r;
-	uint64_t fence;
-	int ret;
-
-	(void)length;
-	memcpy(&q, body, sizeof(q));
-	ret = inline_places(c, &q, &r, &in_vram, &in_client);
-	if (ret)
-		return ret;
-	if (!resource_idle(r, client_done(c), 0, box_end(&in_vram)))
-		return client_park(c, r->busy);
-	box_copy(c->vgpu->vram + r->vram, &in_vram, body + sizeof(q),
-		 &in_client);
-	c->copied += q.size;
-	return send_transfer(c, r, true, q.level, q.box, &in_vram, &fence);
-}
-
-static int transfer_get(struct client *c, const uint8_t *body, uint32_t length)
-{
-	struct box_place in_vram, in_client;
-	cleanup_free uint8_t *bytes = NULL;
-	struct vtest_transfer q;
-	struct resource *r;
-	int ret;
-
-	(void)length;
-	memcpy(&q, body, sizeof(q));
-	if (q.size > CLIENT_INLINE_MAX)
-		return client_bad(c, "it asks for %u bytes; %u are allowed",
-				  q.size, CLIENT_INLINE_MAX);
-	ret = inline_places(c, &q, &r, &in_vram, &in_client);
-	if (!ret && !c->reading)
-		ret = send_transfer(c, r, false, q.level, q.box, &in_vram,
-				    &c->reading);
-	if (ret)
-		return ret;
-	if (client_done(c) < c->reading)
-		return client_park(c, c->reading);
-	c->reading = 0;
-	vgpu_take(c->vgpu);
-	if (*c->why)
-		return -EPROTO;
-	bytes = calloc(1, q.size);
-	if (!bytes)
-		return client_bad(c, "there is no memory for %u bytes", q.size);
-	box_copy(bytes, &in_client, c->vgpu->vram + r->vram, &in_vram);
-	c->copied += q.size;
-	return client_send(c, bytes, q.size, -1);
-}
-
-/* ----------------------------------------------------------------- streams */
-
-static uint32_t name_of(void *context, uint32_t handle)
-{
-	struct client *c = context;
-	struct resource *r = find(c, handle);
-	int status = r ? resource_make(c->vgpu, r, c->context) : 0;
-
-	if (status && !*c->why)
-		refused(c, "a resource of its stream", status);
-	return r ? r->name : REWRITE_NOBODY;
-}
-
-/* Notes a copy that the stream needs; parks the client where the bytes of VRAM
- * are still needed as they are. */
-static int heed_move(struct client *c, const struct move *m)
-{
-	if (m->kind != MOVE_QUERY &&
-	    !resource_idle(m->r, client_done(c), m->place.offset,
-			   box_end(&m->place)))
-		return client_park(c, m->r->busy);
-	return add_move(c, &c->moves, m);
-}
-
-static int heed_transfer(struct client *c, const uint32_t *words, bool copy)
-{
-	struct resource *r = find(c, words[REWRITE_RESOURCE]), *at = r;
-	uint32_t offset = words[REWRITE_OFFSET];
-	bool to_host = words[REWRITE_DIRECTION] == REWRITE_TO_HOST;
-	struct move m;
-
-	if (copy) {
-		at = find(c, words[REWRITE_COPY_MEMORY]);
-		offset = words[REWRITE_COPY_OFFSET];
-		to_host = !(words[REWRITE_COPY_FLAGS] &
-			    REWRITE_COPY_FROM_HOST);
-	}
-	m = (struct move){ .r = at };
-	m.kind = to_host ? MOVE_TO_HOST : MOVE_FROM_HOST;
-	if (!r || !at || !at->memory ||
-	    box_place(&m.place, &r->shape, words[REWRITE_LEVEL],
-		      words + REWRITE_BOX, words[REWRITE_STRIDE],
-		      words[REWRITE_LAYER_STRIDE], offset, at->size, false))
-		return client_bad(c, "its stream transfers a box of resource "
-				  "%u that is not there", words[1]);
-	return heed_move(c, &m);
-}
-
-/* What the host writes into a resource by itself: its first bytes. */
-static int heed_report(struct client *c, struct resource *r, uint32_t bytes,
-		       int kind)
-{
-	const struct move m = {
-		kind, r, { 0, bytes, 0, bytes, 1, 1 }, 0,
-	};
-
-	if (!r || !r->memory || r->size < bytes)
-		return 0;
-	return heed_move(c, &m);
-}
-
-static int heed(void *context, const uint32_t *words)
-{
-	uint32_t number = virgl_number(words[0]);
-	struct client *c = context;
-
-	switch (number) {
-	case VIRGL_TRANSFER3D:
-	case VIRGL_COPY_TRANSFER3D:
-		return heed_transfer(c, words,
-				     number == VIRGL_COPY_TRANSFER3D);
-	case VIRGL_CREATE_OBJECT:
-		if (!words[REWRITE_QUERY] || !words[REWRITE_QUERY_MEMORY])
-			return 0;
-		if (c->queries.count >= CLIENT_QUERIES_MAX ||
-		    names_set(&c->queries, words[REWRITE_QUERY],
-			      words[REWRITE_QUERY_MEMORY]))
-			return client_bad(c, "it makes more than %u queries",
-					  CLIENT_QUERIES_MAX);
-		return 0;
-	case VIRGL_DESTROY_OBJECT:
-		names_remove(&c->queries, words[1]);
-		return 0;
-	case VIRGL_GET_QUERY_RESULT:
-		return heed_report(c, find(c, (uint32_t)names_get(&c->queries,
-						words[REWRITE_QUERY])),
-				   VTEST_QUERY_BYTES, MOVE_QUERY);
-	case VIRGL_GET_MEMORY_INFO:
-		return heed_report(c, find(c, words[1]),
-				   VTEST_MEMORY_INFO_BYTES, MOVE_FROM_HOST);
-	default:
-		return 0;
-	}
-}
-
-/* Streams that are done leave the arena; a place for another, or parked. */
-static int arena_place(struct client *c, uint32_t size, uint64_t *ret_from)
-{
-	uint64_t done = client_done(c), from;
-	uint32_t gone = 0;
-
-	while (gone < c->batch_count && c->batches[gone].fence <= done)
-		gone++;
-	c->batch_count -= gone;
-	memmove(c->batches, c->batches + gone,
-		c->batch_count * sizeof(c->batches[0]));
-	if (c->batch_count == CLIENT_BATCHES)
-		return client_park(c, c->batches[0].fence);
-	from = c->batch_count ? c->arena_head : 0;
-	if (from + size > CLIENT_ARENA)
-		from = 0;
-	for (uint32_t i = 0; i < c->batch_count; i++)
-		if (from < c->batches[i].to &&
-		    from + size > c->batches[i].from)
-			return client_park(c, c->batches[i].fence);
-	*ret_from = from;
-	return 0;
-}
-
-/* Brings to VRAM what the stream will read there. What it is to write there and
- * perhaps does not is the client's own. */
-static void copy_forth(struct client *c)
-{
-	static const uint32_t waits = VTEST_QUERY_WAITS;
-
-	for (uint32_t i = 0; i < c->moves.count; i++) {
-		const struct move *m = &c->moves.m[i];
-		uint8_t *vram = c->vgpu->vram + m->r->vram;
-
-		box_copy(vram, &m->place, m->r->memory, &m->place);
-		if (m->kind == MOVE_QUERY)
-			memcpy(vram, &waits, sizeof(waits));
-		c->copied += (size_t)m->place.row * m->place.rows *
-			     m->place.layers;
-	}
-}
-
-static uint32_t count_backs(const struct moves *moves)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < moves->count; i++)
-		count += moves->m[i].kind != MOVE_TO_HOST;
-	return count;
-}
-
-static int submit(struct client *c, const uint8_t *body, uint32_t length)
-{
-	static const struct rewrite_hooks hooks = { name_of, heed };
-	struct pvgpu_virgl_submit q = { 0 };
-	uint32_t size = length * 4, bad_at;
-	uint64_t from = 0, fence, done;
-	int ret;
-
-	if (!length)
-		return 0;
-	ret = begin(c);
-	if (!ret)
-		ret = arena_place(c, size, &from);
-	if (ret)
-		return ret;
-	c->moves.count = 0;
-	ret = rewrite((uint32_t *)(void *)(c->vgpu->vram + c->arena_vram +
-					   from),
-		      (const uint32_t *)(const void *)body, length, &hooks, c,
-		      &bad_at);
-	if (ret == -EINVAL)
-		return client_bad(c, "its stream makes no sense at byte %u",
-				  bad_at * 4);
-	if (!ret && *c->why)
-		ret = -EPROTO;
-	if (!ret)
-		ret = backs_room(c, count_backs(&c->moves));
-	if (ret)
-		return ret;
-	copy_forth(c);
-	q.context = pvgpu_cpu_to_le32(c->context);
-	q.resource = pvgpu_cpu_to_le32(c->arena);
-	q.offset = pvgpu_cpu_to_le64(from);
-	q.size = pvgpu_cpu_to_le32(size);
-	done = client_done(c);
-	ret = send_batch(c, PVGPU_OP_VIRGL_SUBMIT, &q, sizeof(q), &fence);
-	if (ret)
-		return ret;
-	c->batches[c->batch_count].fence = fence;
-	c->batches[c->batch_count].from = from;
-	c->batches[c->batch_count++].to = c->arena_head = from + size;
-	for (uint32_t i = 0; i < c->moves.count && !ret; i++) {
-		struct move *m = &c->moves.m[i];
-
-		m->fence = fence;
-		resource_use(m->r, done, fence, m->place.offset,
-			     box_end(&m->place));
-		if (m->kind != MOVE_TO_HOST)
-			ret = add_move(c, &c->backs, m);
-	}
-	return ret;
 }
 
 /* ----------------------------------------------------------------- waiting */
@@ -680,7 +315,7 @@ static int busy_wait(struct client *c, const uint8_t *body, uint32_t length)
 
 	(void)length;
 	memcpy(&q, body, sizeof(q));
-	r = find(c, q.handle);
+	r = command_find(c, q.handle);
 	/* What was never named is a fence: it waits for what was before it. */
 	fence = r && !r->made ? r->born : c->last;
 	busy = client_done(c) < fence;
@@ -706,9 +341,9 @@ static const struct {
 	[VTEST_GET_CAPS] = { 0, 0, get_caps },
 	[VTEST_RESOURCE_CREATE] = { VTEST_CREATE_WORDS, 0, resource_create },
 	[VTEST_RESOURCE_UNREF] = { 1, 0, resource_unref },
-	[VTEST_TRANSFER_GET] = { VTEST_TRANSFER_WORDS, 0, transfer_get },
-	[VTEST_TRANSFER_PUT] = { VTEST_TRANSFER_WORDS, 0, transfer_put },
-	[VTEST_SUBMIT] = { ~0u, 0, submit },
+	[VTEST_TRANSFER_GET] = { VTEST_TRANSFER_WORDS, 0, command_transfer_get },
+	[VTEST_TRANSFER_PUT] = { VTEST_TRANSFER_WORDS, 0, command_transfer_put },
+	[VTEST_SUBMIT] = { ~0u, 0, command_submit },
 	[VTEST_BUSY_WAIT] = { VTEST_BUSY_WAIT_WORDS, 0, busy_wait },
 	[VTEST_CREATE_RENDERER] = { ~0u, 0, create_renderer },
 	[VTEST_GET_CAPS2] = { 0, 0, get_caps2 },
@@ -716,8 +351,8 @@ static const struct {
 	[VTEST_PROTOCOL_VERSION] = { 1, 0, protocol_version },
 	[VTEST_RESOURCE_CREATE2] = { VTEST_CREATE2_WORDS, 2,
 				     resource_create2 },
-	[VTEST_TRANSFER_GET2] = { VTEST_TRANSFER2_WORDS, 2, transfer_get2 },
-	[VTEST_TRANSFER_PUT2] = { VTEST_TRANSFER2_WORDS, 2, transfer_put2 },
+	[VTEST_TRANSFER_GET2] = { VTEST_TRANSFER2_WORDS, 2, command_transfer_get2 },
+	[VTEST_TRANSFER_PUT2] = { VTEST_TRANSFER2_WORDS, 2, command_transfer_put2 },
 };
 
 #define NAME_MAX_BYTES 4096u

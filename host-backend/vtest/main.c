@@ -32,8 +32,8 @@ static const char help[] =
 "\n"
 "Clients are programs with Mesa's driver virpipe: GALLIUM_DRIVER=virpipe and\n"
 "LIBGL_ALWAYS_SOFTWARE=1 in their environment, and the socket at\n"
-"/tmp/.virgl_test or, with Mesa 24 and later, at $VTEST_SOCKET_NAME. It stays in\n"
-"the foreground and prints one line when it is ready; SIGTERM and SIGINT end it.\n";
+"/tmp/.virgl_test. It stays in the foreground and prints one line when it is\n"
+"ready; SIGTERM and SIGINT end it.\n";
 
 struct options {
 	const char *vgpu, *socket, *group;

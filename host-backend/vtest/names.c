@@ -30,7 +30,9 @@ uintptr_t names_get(const struct names *n, uint32_t name)
 
 static int resize(struct names *n, uint32_t bits)
 {
-	struct names bigger = { .key = n->key, .bits = bits, .count = n->count };
+	struct names bigger = {
+		.key = n->key, .bits = bits, .count = n->count,
+	};
 
 	bigger.places = calloc((size_t)1 << bits, sizeof(*bigger.places));
 	if (!bigger.places)

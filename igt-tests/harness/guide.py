@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 GUIDE = Path(__file__).resolve().parent.parent.parent / "docs/administrators-guide.md"
-WHERE = ("tree", "systemd", "install", "dkms", "base", "desk", "host", "qemu", "guest", "look")
+WHERE = ("tree", "systemd", "install", "dkms", "base", "desk", "host", "qemu", "guest", "look",
+         "unit", "container")
 
 
 def all_blocks():

@@ -35,16 +35,18 @@ def sandbox_argv(door, argv, *binds):
 
 
 class Door:
-    """pvgpu-vtest for one vGPU of a host. A context manager."""
-    def __init__(self, host, vgpu, *options):
+    """pvgpu-vtest for one vGPU of a host, of the host's build or, asan=True, of
+    that with sanitizers. A context manager."""
+    def __init__(self, host, vgpu, *options, asan=False):
         self.host, self.vgpu, self.options = host, vgpu, options
+        self.program = (BUILD / "asan/bin" if asan else host.bin) / "pvgpu-vtest"
         self.dir = tempfile.mkdtemp(prefix="pvgpu-vtest-")
         self.socket = f"{self.dir}/socket"
         self.log = host.dir / f"{vgpu}.vtest.log"
         self.process = None
 
     def start(self):
-        argv = [self.host.bin / "pvgpu-vtest", "--runtime-dir", self.host.runtime,
+        argv = [self.program, "--runtime-dir", self.host.runtime,
                 "--vgpu", self.vgpu, "--socket", self.socket, *self.options]
         with open(self.log, "wb") as log:
             self.process = spawn(argv, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -83,15 +85,16 @@ class Door:
             raise HostError(f"{argv[0]}: {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
-    def device_used(self):
-        """Bytes of the device budget that the vGPU's renderer holds."""
-        return self.host.ctl("show", self.vgpu, json_output=True)["device"]["used"]
+    def used(self):
+        """Bytes of both budgets; None while its worker is replaced."""
+        shown = self.host.ctl("show", self.vgpu, json_output=True)
+        both = [shown[budget].get("used") for budget in ("device", "window")]
+        return None if None in both else sum(both)
 
     def wait_empty(self, seconds=40):
         """Until its clients have left nothing behind."""
         deadline = time.monotonic() + seconds
-        while self.device_used() or \
-                self.host.ctl("show", self.vgpu, json_output=True)["window"]["used"]:
+        while self.used() != 0:
             if time.monotonic() > deadline:
                 raise AssertionError("left behind:\n" + self.host.ctl("show", self.vgpu))
             time.sleep(0.1)

@@ -151,6 +151,32 @@ def pvgpud_is_ready_and_confined():
 
 
 @test
+def the_guides_door_for_containers_is_a_unit():
+    begin, end = guide.blocks("unit")
+    before = stored()
+    vm().run(f"set -e\n{begin}", timeout=120)
+    name, path = "pvgpu-vtest@web.service", "/run/pvgpu-vtest/web/socket"
+    wait_for(lambda: vm().run(f"test -S {path}", check=False).status == 0, path)
+    assert unit(name, "ActiveState") == "active", journal()
+    assert unit(name, "User") == "pvgpu-vtest" and unit(name, "Slice") == "pvgpu.slice"
+    assert vm().run(f"stat -c '%a %G' {path}").out.split() == ["660", "pvgpu-vtest"]
+    pid = unit(name, "MainPID")
+    assert re.search(rf"^QEMU +process {pid}$", show("web"), re.M), show("web")
+    # It answers a ping.
+    out = vm().run("perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(\"%s\") or die; "
+                   "syswrite $s, pack(\"L2\", 2, 8) . \"a\\0\" . pack(\"L2\", 0, 10); "
+                   "sysread $s, $b, 8; print unpack(\"H*\", $b)'" % path).out
+    assert out.strip() == "000000000a000000", out + journal()
+    out = vm().run(f"systemd-analyze security --no-pager {name}").out
+    score = re.search(rf"exposure level for {name}: ([0-9.]+)", out)
+    assert score and float(score[1]) < 2.0, out[-2000:]
+    print(f"# systemd-analyze security: {score[1]}")
+    vm().run(f"set -e\n{end}", timeout=120)
+    assert unit(name, "ActiveState") == "inactive" and "web" not in vm().run("pvgpuctl list").out
+    wait_for(lambda: stored() == before, "nothing of it is kept")
+
+
+@test
 def a_qemu_is_served_by_a_unit():
     # The mode is remembered, too; the other tests look at it after a reboot.
     vm().run("pvgpuctl gpu set-mode equal")

@@ -3,6 +3,7 @@
  * pvgpu-glbench: small measurements for `make bench`, each "NAME VALUE".
  *
  *   draws DRIVER SECONDS         small draws a second, each with new uniforms
+ *   frames DRIVER SECONDS        a clear and a pixel read back, one after another
  *   upload DRIVER SECONDS        texture upload, MB/s, to the end of it
  *   readback DRIVER SECONDS      glReadPixels, MB/s
  *   flips DRIVER SECONDS W H [RATE]
@@ -47,6 +48,26 @@ static void draws(unsigned int seconds)
 		count += DRAWS;
 	}
 	printf("draws_per_s %.1f\n",
+	       (double)count / (now_seconds() - begin));
+}
+
+static void frames(unsigned int seconds)
+{
+	unsigned long count = 0;
+	uint8_t pixel[4];
+	double begin;
+
+	gl_target(256, 256);
+	begin = now_seconds();
+	while (now_seconds() - begin < seconds) {
+		glClearColor((float)(count % 256) / 255, 0, 0, 1);
+		glClear(GL_COLOR_BUFFER_BIT);
+		glReadPixels(7, 7, 1, 1, GL_RGBA, GL_UNSIGNED_BYTE, pixel);
+		if (pixel[0] != count % 256)
+			die("frame %lu is another's", count);
+		count++;
+	}
+	printf("frames_per_s %.1f\n",
 	       (double)count / (now_seconds() - begin));
 }
 
@@ -186,16 +207,19 @@ int main(int argc, char **argv)
 		       (argc == 6 || argc == 7);
 	struct gl gl;
 
-	if (!on_head && strcmp(what, "draws") && strcmp(what, "upload") &&
-	    strcmp(what, "readback"))
-		die("usage: pvgpu-glbench draws|upload|readback DRIVER SECONDS"
-		    " or flips DRIVER SECONDS WIDTH HEIGHT [RATE]");
+	if (!on_head && strcmp(what, "draws") && strcmp(what, "frames") &&
+	    strcmp(what, "upload") && strcmp(what, "readback"))
+		die("usage: pvgpu-glbench draws|frames|upload|readback DRIVER"
+		    " SECONDS or flips DRIVER SECONDS WIDTH HEIGHT"
+		    " [RATE]");
 	gl = gl_open(argv[2], on_head);
 	if (on_head)
 		flips(&gl, seconds, number(argv[4]), number(argv[5]),
 		      argc == 7 ? number(argv[6]) : 0);
 	else if (!strcmp(what, "draws"))
 		draws(seconds);
+	else if (!strcmp(what, "frames"))
+		frames(seconds);
 	else
 		move_pixels(seconds, !strcmp(what, "upload"));
 	return 0;
