@@ -15,6 +15,26 @@
 #define MS 1000000ull
 #define SEC 1000000000ull
 
+/* For eight vGPUs; all else as it is by default. */
+static inline struct sched_config config(enum sched_policy policy,
+					 enum sched_order order)
+{
+	struct sched_config c = sched_config_default(8);
+
+	c.policy = policy;
+	c.order = order;
+	return c;
+}
+
+/* Under fixed-share, one of so many. */
+static inline struct sched_params share(uint32_t of)
+{
+	struct sched_params p = sched_params_default();
+
+	p.share = SCHED_WHOLE / of;
+	return p;
+}
+
 struct sim;
 
 /* A guest keeps `depth` batches on the way. Each is prepared for `prepare`,

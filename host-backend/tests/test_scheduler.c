@@ -35,24 +35,6 @@ static const struct sim_guest silent = {
 	.silent = true, .depth = 8, .cost_min = MS, .cost_max = MS,
 };
 
-static struct sched_config config(enum sched_policy policy,
-				  enum sched_order order)
-{
-	struct sched_config c = sched_config_default(8);
-
-	c.policy = policy;
-	c.order = order;
-	return c;
-}
-
-static struct sched_params share(uint32_t of)
-{
-	struct sched_params p = sched_params_default();
-
-	p.share = SCHED_WHOLE / of;
-	return p;
-}
-
 static struct sched_params weight(uint32_t weight)
 {
 	struct sched_params p = sched_params_default();

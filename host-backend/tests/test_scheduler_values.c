@@ -9,27 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "scheduler/scheduler.h"
-
-#define MS SCHED_MS
-
-static struct sched_config config(enum sched_policy policy,
-				  enum sched_order order)
-{
-	struct sched_config c = sched_config_default(8);
-
-	c.policy = policy;
-	c.order = order;
-	return c;
-}
-
-static struct sched_params share(uint32_t of)
-{
-	struct sched_params p = sched_params_default();
-
-	p.share = SCHED_WHOLE / of;
-	return p;
-}
+#include "support_simulator.h"
 
 static void defaults_and_ranges(void **state)
 {
