@@ -300,6 +300,9 @@ void control_slice(struct worker *w)
 
 	for (uint32_t n = 0; n < SLICE_MESSAGES; n++) {
 		/* For the largest answer, and for those that come later. */
+		_Static_assert(PVGPU_MESSAGE_MAX / PVGPU_SLOT_SIZE +
+			       DEFERRED_MAX + VIRGL_OWED_MAX <=
+			       WINDOW_QUEUE_SLOTS, "there is never room");
 		if (!w->control_held &&
 		    !queue_room(w, q, PVGPU_MESSAGE_MAX / PVGPU_SLOT_SIZE +
 				w->deferred_count + virgl_owed_slots(w)))

@@ -14,7 +14,8 @@
 #include "heads.h"
 #include "resource.h"
 
-#define DEFERRED_MAX 64u
+/* As many as leave room in the ring of completions; see control_slice(). */
+#define DEFERRED_MAX 240u
 
 struct deferred {
 	bool used;

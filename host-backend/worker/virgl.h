@@ -65,7 +65,9 @@ bool virgl_read_back(struct worker *w, struct resource *r,
 
 bool resource_attached(const struct resource *r, const struct context *c);
 
-/* Completion slots that answers which are owed may take. */
+/* Completion slots that answers which are owed may take: at most these. */
+#define VIRGL_OWED_MAX (VIRGL_WAITING * ((sizeof(struct pvgpu_capset_done) + \
+	PVGPU_CAPSET_CHUNK_MAX + PVGPU_SLOT_SIZE - 1) / PVGPU_SLOT_SIZE))
 uint32_t virgl_owed_slots(const struct worker *w);
 /* The renderer is done with something. */
 void virgl_done(struct worker *w);

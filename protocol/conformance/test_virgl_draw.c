@@ -358,6 +358,50 @@ static void destroyed_in_use(struct guest *g)
 	}
 }
 
+/* Many surfaces are destroyed behind drawing: nobody else waits for that. */
+static void many_destroyed_in_use(struct guest *g)
+{
+	enum { COUNT = 200 };
+	uint32_t target, vertices, large, names[COUNT], i;
+	uint8_t *bytes;
+	uint64_t start;
+	struct gl gl;
+
+	EXPECT(begin(&gl, g, &target, &vertices, &bytes), "begin: status %u",
+	       g->status);
+	EXPECT_OK(g, "set up", gl_run(&gl));
+	large = gl_target(&gl, 1024, 1024, NULL);
+	EXPECT(large, "surface");
+	for (i = 0; i < COUNT; i++) {
+		struct pvgpu_resource_create q = surface_2d(g, VIRGL_B8G8R8A8,
+							    8, 8);
+
+		names[i] = gl_surface(&gl, &q, 0, NULL);
+		EXPECT(names[i], "surface %u", i);
+	}
+	EXPECT(work(&gl, large, vertices, 40), "room");
+	for (i = 0; i < COUNT; i++) {
+		struct pvgpu_resource_destroy q = {
+			.msg.opcode = pvgpu_cpu_to_le16(
+				PVGPU_OP_RESOURCE_DESTROY),
+			.resource = pvgpu_cpu_to_le32(names[i]),
+		};
+
+		EXPECT(!pvgpu_client_send(&g->client, PVGPU_QUEUE_CONTROL, &q,
+					  sizeof(q)), "room for %u", i);
+	}
+	pvgpu_client_flush(&g->client, PVGPU_QUEUE_CONTROL);
+	start = peer_now_ms();
+	EXPECT_OK(g, "context", context_create(g, 2));
+	EXPECT(pvgpu_client_fence(&g->client, 1, NULL) < g->fences[1],
+	       "who asked waited for %llu ms, until all was drawn",
+	       (unsigned long long)(peer_now_ms() - start));
+	EXPECT(!guest_finish(g, 1), "the drawing");
+	for (i = 0; i < COUNT; i++)
+		EXPECT(guest_completion(g, PVGPU_QUEUE_CONTROL, ANSWER_MS) &&
+		       !g->status, "destroyed %u: status %u", i, g->status);
+}
+
 /* Waits until the batch of that fence is done, and the next one begun. */
 static bool begun(struct guest *g, uint64_t fence)
 {
@@ -662,6 +706,7 @@ const struct test virgl_draw_tests[] = {
 	{ "virgl-attached-meanwhile", attached_meanwhile, false },
 	{ "virgl-nobody-waits-for-drawing", nobody_waits, false },
 	{ "virgl-destroyed-in-use", destroyed_in_use, false },
+	{ "virgl-many-destroyed-in-use", many_destroyed_in_use, false },
 	{ "virgl-another-ends", another_ends, false },
 	{ "virgl-ends-before-it-drew", ends_before_it_drew, false },
 	{ "virgl-plane-refusals", plane_refusals, false },
