@@ -40,6 +40,8 @@ def boot():
            "mkdir -p /opt/types && cp gl.conf /opt/types/ && "
            f"cp {' '.join(path.name for path in PROGRAMS)} /usr/local/bin/ && "
            f"chgrp video {NODE} && chmod 660 {NODE}")
+    # The first to load Mesa reads it from an emulated disk, longer than a client waits.
+    vm.run("pvgpu-gl info pvgpu", timeout=180)
     return vm
 
 
