@@ -18,7 +18,7 @@ struct reader {
 	const uint8_t *body;		/* of it */
 	uint32_t length;
 	bool looping;
-	/* The resources that there are, by their names' order in `names`. */
+	/* The resources that there are, in no order. */
 	struct live {
 		uint32_t name;
 		bool of_loop;

@@ -50,8 +50,8 @@ struct target_ops {
 	void (*close)(struct target *t);
 };
 
-/* Connects, attaches, makes a context. `label` is told the host. NULL: no
- * memory. Whether it went well says (*ret)->why. */
+/* Connects, attaches, makes a context. On failure *ret is there all the same,
+ * with its `why`, to be closed; or NULL, where there is no memory. */
 int target_vgpu(struct target **ret, const char *socket,
 		const struct recording *r);
 /* The same at a socket of a server that speaks vtest. */
