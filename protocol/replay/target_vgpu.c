@@ -297,15 +297,17 @@ int target_vgpu(struct target **ret, const char *socket,
 		return -1;
 	*ret = &v->target;
 	v->target.ops = &vgpu_ops;
-	v->guest.peer.socket = v->guest.peer.memory = -1;
 	v->highest = r->highest;
 	v->places = calloc(r->highest + 1, sizeof(*v->places));
 	if (!v->places) {
-		snprintf(v->target.why, sizeof(v->target.why), "no memory");
+		free(v);
+		*ret = NULL;
 		return -1;
 	}
 	err = guest_connect(&v->guest, socket, &why);
 	if (err) {
+		/* There is nothing to be shut. */
+		v->guest.peer.socket = v->guest.peer.memory = -1;
 		snprintf(v->target.why, sizeof(v->target.why), "%s: %s", why,
 			 strerror(-err));
 		return -1;
