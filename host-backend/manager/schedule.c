@@ -42,6 +42,7 @@ struct scheduled {
 	struct seat seat;
 	struct sched_vgpu *sched;	/* NULL: no share was left for it */
 	sd_event_source *reports;
+	bool killed;			/* by the watchdog, and not reaped */
 };
 
 static struct schedule *of(const struct vgpu *v)
@@ -214,6 +215,7 @@ static void strike(struct scheduled *at_fault, uint32_t channel)
 		log_warning("%s: has kept the GPU %u times: held back for "
 			    "%.0f s", v->name, f.strikes,
 			    (double)(f.held_until - clock_ns()) / 1e9);
+	at_fault->killed = true;
 	worker_kill(v->worker, why);
 }
 
@@ -222,6 +224,7 @@ static int look(sd_event_source *source, uint64_t usec, void *userdata)
 	struct schedule *s = userdata;
 	struct sched_vgpu *late;
 	uint64_t now = clock_ns();
+	bool killed = false;
 	uint32_t channel;
 
 	(void)source;
@@ -231,12 +234,14 @@ static int look(sd_event_source *source, uint64_t usec, void *userdata)
 
 		if (!one || !one->sched)
 			continue;
+		killed |= one->killed;
 		heed(s, one, now);
 		sched_note_running(s->sched, one->sched,
 				   &one->seat.report.running);
 	}
-	/* The others' time begins anew: who is late as well is next time. */
-	late = sched_overdue(s->sched, now, &channel);
+	/* The others' time begins anew: who is late as well is next time. One
+	 * that dies slowly is no second fault. */
+	late = killed ? NULL : sched_overdue(s->sched, now, &channel);
 	if (late)
 		strike(sched_owner(late), channel);
 	settle(s);
@@ -457,6 +462,7 @@ void schedule_worker_gone(struct vgpu *v)
 
 	if (!one)
 		return;
+	one->killed = false;
 	if (one->sched) {
 		/* What it said last, and then nothing any more. */
 		heed(s, one, now);

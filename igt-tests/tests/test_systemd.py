@@ -19,9 +19,9 @@ from harness import layer
 from harness.nested import Nested
 
 RESTARTS = KILLS = 5
-# What a session and its worker keep in the store; a vGPU's listener; our record
-# and listener. One vGPU is the machine's, the other the client's.
-SESSION, LISTENER, OWN = 11 + 2, 1, 2
+# What a session, its grants and its worker keep in the store; a vGPU's listener;
+# our record, board and listener. One vGPU is the machine's, the other the client's.
+SESSION, LISTENER, OWN = 11 + 4 + 2, 1, 3
 MACHINE = LISTENER + SESSION
 IN_USE, IDLE = OWN + MACHINE + LISTENER + SESSION, OWN + 2 * LISTENER
 
