@@ -14,7 +14,8 @@
 
 /* What a type that does not render offers. */
 #define OFFERED (PVGPU_FEATURE_COPY | PVGPU_FEATURE_CURSOR | \
-		 PVGPU_FEATURE_PRIORITY | PVGPU_FEATURE_VBLANK)
+		 PVGPU_FEATURE_PRIORITY | PVGPU_FEATURE_VBLANK | \
+		 PVGPU_FEATURE_PLANES)
 
 static const struct pvgpu_host_block *host_block(const struct rig *rig)
 {
