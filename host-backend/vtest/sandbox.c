@@ -3,17 +3,10 @@
 #include "sandbox.h"
 
 #include <fcntl.h>
-#include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "common/filter.h"
 #include "common/util.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#else
-#define WITH_ASAN 0
-#endif
 
 static const int allowed[] = {
 	/* the loop, and clients */
@@ -28,42 +21,6 @@ static const int allowed[] = {
 	SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-static const int for_asan[] = {
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(sigaltstack), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(sched_yield), SCMP_SYS(getrusage), SCMP_SYS(prlimit64),
-	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(getcwd),
-	SCMP_SYS(uname), SCMP_SYS(sched_getaffinity),
-};
-
-/* A report begins by looking for its maps and a symboliser; it does without
- * them, but not if the question is deadly. */
-static const int denied_for_asan[] = {
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(access),
-	SCMP_SYS(socket), SCMP_SYS(clone), SCMP_SYS(pipe), SCMP_SYS(pipe2),
-	SCMP_SYS(lseek), SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(execve),
-};
-
-static int add(scmp_filter_ctx filter, uint32_t action, const int *calls,
-	       size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int ret = seccomp_rule_add(filter, action, calls[i], 0);
-
-		if (ret && ret != -EEXIST)
-			return ret;
-	}
-	return 0;
-}
-
-static int allow_if(scmp_filter_ctx filter, int call,
-		    struct scmp_arg_cmp compare)
-{
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1,
-				      &compare);
-}
-
 int sandbox_shut(void)
 {
 	scmp_filter_ctx filter;
@@ -75,23 +32,16 @@ int sandbox_shut(void)
 	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!filter)
 		return -ENOMEM;
-	ret = add(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+	ret = FILTER_ADD(filter, SCMP_ACT_ALLOW, allowed);
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(fcntl),
-			       SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
-	/* Memory may be had, never code. */
+		ret = filter_allow_if(filter, SCMP_SYS(fcntl),
+				      SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(mmap),
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		ret = filter_allow_data(filter);
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(mprotect),
-			SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!ret && WITH_ASAN)
-		ret = add(filter, SCMP_ACT_ALLOW, for_asan,
-			  ARRAY_SIZE(for_asan));
-	if (!ret && WITH_ASAN)
-		ret = add(filter, SCMP_ACT_ERRNO(EPERM), denied_for_asan,
-			  ARRAY_SIZE(denied_for_asan));
+		ret = filter_allow_asan(filter);
+	if (!ret)
+		ret = filter_deny_asan(filter);
 	if (!ret)
 		ret = seccomp_load(filter);
 	seccomp_release(filter);

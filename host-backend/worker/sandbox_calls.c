@@ -8,18 +8,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stdbool.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "common/filter.h"
 #include "common/util.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#else
-#define WITH_ASAN 0
-#endif
 
 /* Every worker's. */
 static const int always[] = {
@@ -77,57 +70,11 @@ static const int intrusions[] = {
 	SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup), SCMP_SYS(keyctl),
 };
 
-static const int for_asan[] = {
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(sigaltstack), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(sched_yield), SCMP_SYS(getrusage), SCMP_SYS(prlimit64),
-	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(getcwd),
-	SCMP_SYS(uname), SCMP_SYS(sched_getaffinity),
-};
-
-/* A report begins by looking for its maps and a symboliser; it does without
- * them, but not if the question is deadly. */
-static const int denied_for_asan[] = {
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(access),
-	SCMP_SYS(socket), SCMP_SYS(clone), SCMP_SYS(pipe), SCMP_SYS(pipe2),
-	SCMP_SYS(lseek), SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(execve),
-};
-
-static int add(scmp_filter_ctx filter, uint32_t action, const int *calls,
-	       size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int ret = seccomp_rule_add(filter, action, calls[i], 0);
-
-		if (ret && ret != -EEXIST)	/* twice over is once */
-			return ret;
-	}
-	return 0;
-}
-
-#define ADD(filter, action, calls) \
-	add(filter, action, calls, ARRAY_SIZE(calls))
-
-static int allow_if(scmp_filter_ctx filter, int call,
-		    struct scmp_arg_cmp compare)
-{
-	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1,
-				      &compare);
-}
-
 static int add_tight(scmp_filter_ctx filter)
 {
-	/* Memory may be had, never code. */
-	int ret = allow_if(filter, SCMP_SYS(mmap),
-			   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	int ret = filter_allow_data(filter);
 
-	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(mprotect),
-			       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!ret && WITH_ASAN)
-		ret = ADD(filter, SCMP_ACT_ERRNO(EPERM), denied_for_asan);
-	return ret;
+	return ret ? ret : filter_deny_asan(filter);
 }
 
 static int add_gl(scmp_filter_ctx filter)
@@ -135,29 +82,29 @@ static int add_gl(scmp_filter_ctx filter)
 	const uint64_t apart = CLONE_THREAD | CLONE_NEWNS | CLONE_NEWUSER |
 			       CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
 			       CLONE_NEWUTS | CLONE_NEWCGROUP;
-	int ret = ADD(filter, SCMP_ACT_ALLOW, gl);
+	int ret = FILTER_ADD(filter, SCMP_ACT_ALLOW, gl);
 
 	/* Threads, by the call whose flags can be seen. */
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(clone),
+		ret = filter_allow_if(filter, SCMP_SYS(clone),
 			SCMP_A0(SCMP_CMP_MASKED_EQ, apart, CLONE_THREAD));
 	if (!ret)
 		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
 				       SCMP_SYS(clone3), 0);
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(prctl),
+		ret = filter_allow_if(filter, SCMP_SYS(prctl),
 			       SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 	/* abort() */
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(tgkill),
+		ret = filter_allow_if(filter, SCMP_SYS(tgkill),
 			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	/* To ask for limits, not to set them. */
-	if (!ret && !WITH_ASAN)
-		ret = allow_if(filter, SCMP_SYS(prlimit64),
+	if (!ret && !FILTER_WITH_ASAN)
+		ret = filter_allow_if(filter, SCMP_SYS(prlimit64),
 			       SCMP_A2(SCMP_CMP_EQ, 0));
 	if (!ret)
-		ret = ADD(filter, SCMP_ACT_KILL_PROCESS, intrusions);
-	if (!ret && !WITH_ASAN)
+		ret = FILTER_ADD(filter, SCMP_ACT_KILL_PROCESS, intrusions);
+	if (!ret && !FILTER_WITH_ASAN)
 		ret = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS,
 				       SCMP_SYS(execve), 0);
 	return ret;
@@ -175,21 +122,21 @@ static int add_gpu(scmp_filter_ctx filter, const struct gpu_driver *driver,
 		SCMP_SYS(stat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
 	};
 	const uint64_t writes = O_ACCMODE | O_CREAT | O_TRUNC;
-	int ret = allow_if(filter, SCMP_SYS(fcntl),
+	int ret = filter_allow_if(filter, SCMP_SYS(fcntl),
 			   SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
 
 	for (size_t i = 0; i < driver->ioctl_kinds && !ret; i++)
-		ret = allow_if(filter, SCMP_SYS(ioctl),
+		ret = filter_allow_if(filter, SCMP_SYS(ioctl),
 			SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00,
 				(scmp_datum_t)(unsigned char)
 				driver->ioctls[i] << 8));
 	if (!ret && opens)
-		ret = ADD(filter, SCMP_ACT_ALLOW, asks);
+		ret = FILTER_ADD(filter, SCMP_ACT_ALLOW, asks);
 	if (!ret && opens)
-		ret = allow_if(filter, SCMP_SYS(open),
+		ret = filter_allow_if(filter, SCMP_SYS(open),
 			       SCMP_A1(SCMP_CMP_MASKED_EQ, writes, O_RDWR));
 	if (!ret && opens)
-		ret = allow_if(filter, SCMP_SYS(openat),
+		ret = filter_allow_if(filter, SCMP_SYS(openat),
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDWR));
 	return ret;
 }
@@ -200,22 +147,22 @@ static int add_gl_starts(scmp_filter_ctx filter, bool cached)
 		F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC,
 	};
 	const uint64_t writes = O_ACCMODE | O_CREAT | O_TRUNC;
-	int ret = ADD(filter, SCMP_ACT_ALLOW, gl_starts);
+	int ret = FILTER_ADD(filter, SCMP_ACT_ALLOW, gl_starts);
 
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(open),
+		ret = filter_allow_if(filter, SCMP_SYS(open),
 			       SCMP_A1(SCMP_CMP_MASKED_EQ, writes, O_RDONLY));
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(openat),
+		ret = filter_allow_if(filter, SCMP_SYS(openat),
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDONLY));
 	if (!ret && cached)
-		ret = ADD(filter, SCMP_ACT_ALLOW, gl_starts_cached);
+		ret = FILTER_ADD(filter, SCMP_ACT_ALLOW, gl_starts_cached);
 	if (!ret && cached)
-		ret = allow_if(filter, SCMP_SYS(openat),
+		ret = filter_allow_if(filter, SCMP_SYS(openat),
 			       SCMP_A2(SCMP_CMP_MASKED_EQ, writes,
 				       O_RDWR | O_CREAT));
 	for (size_t i = 0; i < ARRAY_SIZE(harmless) && !ret; i++)
-		ret = allow_if(filter, SCMP_SYS(fcntl),
+		ret = filter_allow_if(filter, SCMP_SYS(fcntl),
 			SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)harmless[i]));
 	return ret;
 }
@@ -229,12 +176,12 @@ int sandbox_calls(enum sandbox_stage stage, const struct gpu_driver *driver)
 
 	if (!filter)
 		return -ENOMEM;
-	ret = ADD(filter, SCMP_ACT_ALLOW, always);
+	ret = FILTER_ADD(filter, SCMP_ACT_ALLOW, always);
 	if (!ret)
-		ret = allow_if(filter, SCMP_SYS(fcntl),
+		ret = filter_allow_if(filter, SCMP_SYS(fcntl),
 			       SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
-	if (!ret && WITH_ASAN)
-		ret = ADD(filter, SCMP_ACT_ALLOW, for_asan);
+	if (!ret)
+		ret = filter_allow_asan(filter);
 	if (!ret)
 		ret = stage == SANDBOX_TIGHT ? add_tight(filter) :
 					       add_gl(filter);
