@@ -21,7 +21,7 @@ HOST_LIBS_ctl := -ljson-c -lpng
 HOST_LIBS_worker := -lpixman-1 -lseccomp -lvirglrenderer -lepoxy -pthread
 HOST_LIBS_vtest := -lseccomp
 # A guest of the protocol.
-HOST_MORE_vtest := protocol/client/client.o protocol/conformance/peer.o
+HOST_MORE_vtest := protocol/client/client.o protocol/client/peer.o
 HOST_LIBS := $(HOST_LIBS_manager) $(HOST_LIBS_ctl) $(HOST_LIBS_worker)
 
 CFLAGS_host-backend_worker += -I/usr/include/pixman-1 -I/usr/include/virgl

@@ -33,7 +33,7 @@ CHECKS += protocol/tests/spec_check.py
 # The client that attaches as QEMU does.
 CONFORM_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,\
 	$(wildcard protocol/conformance/*.c)) \
-	$(BUILD)/obj/protocol/client/client.o
+	$(BUILD)/obj/protocol/client/client.o $(BUILD)/obj/protocol/client/peer.o
 $(BUILD)/bin/pvgpu-conform: $(CONFORM_OBJECTS)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
@@ -46,11 +46,11 @@ CONFORM_CLIENTS := $(patsubst protocol/conformance/clients/%.c,\
 $(CONFORM_CLIENTS): $(BUILD)/bin/pvgpu-%: \
 		$(BUILD)/obj/protocol/conformance/clients/%.o \
 		$(BUILD)/obj/protocol/conformance/guest.o \
-		$(BUILD)/obj/protocol/conformance/peer.o \
 		$(BUILD)/obj/protocol/conformance/virgl_guest.o \
 		$(BUILD)/obj/protocol/conformance/virgl_noise.o \
 		$(BUILD)/obj/protocol/conformance/virgl_stream.o \
-		$(BUILD)/obj/protocol/client/client.o
+		$(BUILD)/obj/protocol/client/client.o \
+		$(BUILD)/obj/protocol/client/peer.o
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -pthread

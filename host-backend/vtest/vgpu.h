@@ -9,7 +9,7 @@
 #define PVGPU_VTEST_VGPU_H
 
 #include "names.h"
-#include "protocol/conformance/peer.h"
+#include "protocol/client/peer.h"
 #include "space.h"
 
 #define VGPU_CAPSETS 3u			/* by PVGPU_CAPSET_*, 0 unused */

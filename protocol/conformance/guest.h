@@ -7,7 +7,7 @@
 #ifndef PVGPU_CONFORM_GUEST_H
 #define PVGPU_CONFORM_GUEST_H
 
-#include "peer.h"
+#include "protocol/client/peer.h"
 
 #define ANSWER_MS 10000
 

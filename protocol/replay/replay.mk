@@ -5,7 +5,8 @@
 # programs, $(3) link flags
 REPLAY_OBJECTS := $(patsubst %.c,%.o,$(filter-out %/record.c %/scenes.c,\
 	$(wildcard protocol/replay/*.c))) $(addprefix protocol/conformance/,\
-	guest.o peer.o virgl_guest.o virgl_stream.o) protocol/client/client.o
+	guest.o virgl_guest.o virgl_stream.o) $(addprefix protocol/client/,\
+	client.o peer.o)
 define replay_program
 $(2)/pvgpu-replay: $$(REPLAY_OBJECTS:%=$$(BUILD)/$(1)/%)
 	$$(call say,LD,$$@)
