@@ -249,6 +249,34 @@ def expect_error(expected, function, /, *arguments, **parameters):
     raise AssertionError(f"{reply} in place of {expected}")
 
 
+class Command:
+    """One command of pvgpuctl, given to a daemon."""
+
+    PROGRAM = os.path.abspath(ASAN_BIN + "/pvgpuctl")
+
+    def __init__(self, name):
+        self.name = name
+
+    def run(self, daemon, *arguments):
+        return subprocess.run([self.PROGRAM, "--socket", daemon.control, self.name,
+                               *arguments], capture_output=True, text=True,
+                              timeout=30, cwd=daemon.directory)
+
+    def good(self, daemon, *arguments):
+        """What it prints; it must succeed."""
+        result = self.run(daemon, *arguments)
+        check(result.returncode == 0 and not result.stderr, f"{result}")
+        return result.stdout
+
+    def refused(self, daemon, error, *arguments, status=1):
+        """It must say so in one line, of which `error` is a part."""
+        result = self.run(daemon, *arguments)
+        check(result.returncode == status and not result.stdout and
+              result.stderr.count("\n") == 1 and
+              result.stderr.startswith(f"pvgpuctl: {self.name}: ") and
+              error in result.stderr, f"{error}: {result}")
+
+
 class Qemu:
     """The ivshmem client that QEMU is: reads the handshake, maps the window."""
 

@@ -7,34 +7,16 @@ pvgpu-conform (head-changes*)."""
 import json
 import os
 import struct
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
-CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
 FAKE_HEADS = 1024
 
 
-def ctl(daemon, *arguments):
-    return subprocess.run([CTL, "--socket", daemon.control, "head",
-                           *arguments], capture_output=True, text=True,
-                          timeout=30, cwd=daemon.directory)
-
-
-def good(daemon, *arguments):
-    result = ctl(daemon, *arguments)
-    check(result.returncode == 0 and not result.stderr, f"{result}")
-    return result.stdout
-
-
-def refused(daemon, error, *arguments, status=1):
-    result = ctl(daemon, *arguments)
-    check(result.returncode == status and not result.stdout and
-          result.stderr.count("\n") == 1 and
-          result.stderr.startswith("pvgpuctl: head: ") and
-          error in result.stderr, f"{error}: {result}")
+COMMAND = Command("head")
+ctl, good, refused = COMMAND.run, COMMAND.good, COMMAND.refused
 
 
 def edid(width=1024, height=768, clock=6500, hblank=320, vblank=38,

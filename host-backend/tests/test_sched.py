@@ -15,29 +15,12 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from manager_support import *
 
-CTL = os.path.abspath(ASAN_BIN + "/pvgpuctl")
 FAKE_FRAME_LIMIT = 2048
 WHOLE = 1000000000
 
 
-def ctl(daemon, *arguments):
-    return subprocess.run([CTL, "--socket", daemon.control, "sched",
-                           *arguments], capture_output=True, text=True,
-                          timeout=30, cwd=daemon.directory)
-
-
-def good(daemon, *arguments):
-    result = ctl(daemon, *arguments)
-    check(result.returncode == 0 and not result.stderr, f"{result}")
-    return result.stdout
-
-
-def refused(daemon, error, *arguments, status=1):
-    result = ctl(daemon, *arguments)
-    check(result.returncode == status and not result.stdout and
-          result.stderr.count("\n") == 1 and
-          result.stderr.startswith("pvgpuctl: sched: ") and
-          error in result.stderr, f"{error}: {result}")
+COMMAND = Command("sched")
+ctl, good, refused = COMMAND.run, COMMAND.good, COMMAND.refused
 
 
 def of(daemon, name):
@@ -174,7 +157,7 @@ def shares_are_given_away_once():
         reply = daemon.call("ListTypes")
         room = {t["name"]: n for t, n in zip(reply["types"], reply["room"])}
         check(room["PV24-1Q"] == 0 and room["PV24-2Q"] == 0, f"{room}")
-        result = subprocess.run([CTL, "--socket", daemon.control, "create",
+        result = subprocess.run([Command.PROGRAM, "--socket", daemon.control, "create",
                                  "b", "PV24-1Q"], capture_output=True,
                                 text=True, timeout=30)
         check(result.returncode == 1 and "type: the policy is fixed-share, "
