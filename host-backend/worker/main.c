@@ -120,15 +120,16 @@ static int serve(struct worker *w)
  * The process: one for each running vGPU, started and reaped by pvgpud; one
  * thread, and once a guest renders that of renderer.h and GL's own. Descriptor
  * 3 is the link to the manager; the first message on it brings the vGPU's
- * limits, its window, the state page and the eventfds. With these mapped and watched the process shuts itself in (sandbox.h) and only
- * then looks at the first byte that a guest wrote.
+ * limits, its window, the state page and the eventfds. With these mapped and
+ * watched the process shuts itself in (sandbox.h) and only then looks at the
+ * first byte that a guest wrote.
  *
- * From there on it waits in epoll for doorbells and the manager, and for
- * nothing else. Each turn of the loop does a bounded piece of work: some
+ * From there on it waits in epoll for doorbells, the manager, and until a flip
+ * that is held is due. Each turn of the loop does a bounded piece of work: some
  * control messages, a slice of one channel, a band of a picture. It may die at
  * any moment: the manager keeps the window, the eventfds and the state page,
  * and gives them to the next one, whose guest sees a reset. It ends when the
- * manager does.
+ * manager does, unless it was told to outlive it (WORKER_INIT_OUTLIVES).
  */
 int main(int argc, char **argv)
 {
